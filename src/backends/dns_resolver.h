@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ inline constexpr std::size_t kMaxTxtBytes = 65535;    // of one TXT record, stri
 
 enum class DnsType : std::uint16_t { A = 1, Ns = 2, Cname = 5, Ptr = 12, Mx = 15, Txt = 16, Aaaa = 28 };
 std::string_view dns_type_name(DnsType type);
+std::optional<DnsType> parse_dns_type(std::string_view name);  // "MX"; upper case only
 
 enum class DnsStatus : std::uint8_t {
   Ok,        // records of the type asked for
