@@ -1,0 +1,48 @@
+// The YAML of a policy or of the service configuration as a tree that remembers where everything stands.
+// All scalars are text: NO, 22:30 and 0777 mean what is written. Anchors, aliases, merge keys and tags are errors outside
+// `x-…` keys of the top level; duplicate keys are errors (E103). Depth, nodes and bytes are capped.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/diagnostic.h"
+#include "base/result.h"
+
+namespace sluice::policy {
+
+inline constexpr std::size_t kMaxYamlBytes = 64u << 20;
+inline constexpr std::size_t kMaxYamlDepth = 64;
+inline constexpr std::size_t kMaxYamlNodes = 4'000'000;
+
+// Text of a scalar with the way back to the file: plain, quoted, folded and block scalars, escapes included.
+struct Scalar {
+  std::string text;
+  SourceSpan begin;                              // first character of the content
+  // Where bytes [offset, offset+length) of text stand in the file.
+  SourceSpan span(std::size_t offset, std::size_t length) const;
+  SourceSpan whole() const { return span(0, text.size()); }
+  std::vector<std::pair<std::uint32_t, SourceSpan>> jumps;  // offset in text -> place, where they stop running in step
+};
+
+struct YamlNode {
+  enum class Kind { Null, Scalar, Sequence, Map };
+  Kind kind = Kind::Null;
+  SourceSpan span;                               // of the node's first character
+  Scalar scalar;                                 // Scalar
+  bool quoted = false;                           // quoted or block style
+  bool comment_cut = false;                      // a ` #` after a plain value begins a comment on this line (W103)
+  std::vector<YamlNode> items;                   // Sequence
+  std::vector<std::pair<Scalar, YamlNode>> entries;  // Map, in file order
+
+  const YamlNode* find(std::string_view key) const;  // Map entry
+  bool is_null() const { return kind == Kind::Null; }
+};
+
+// Parses one document. On an error the tree may be partial; the diagnostics say all that is wrong (E101, E103).
+YamlNode parse_yaml(const SourceFilePtr& file, Diagnostics& diagnostics);
+
+// Reads the file; a missing or too large one is an error.
+Result<SourceFilePtr> read_source(const std::string& path);
+
+}  // namespace sluice::policy
