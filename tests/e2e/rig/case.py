@@ -1,0 +1,81 @@
+"""What the end-to-end tests share: a folder, the servers of a test, and an honest way to skip.
+
+A test module ends with `sys.exit(case.main())`: 0 all passed, 1 something failed, 77 nothing could
+run (CTest shows that as skipped; the reason is printed).
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+from . import loopback
+from .postfix import Postfix
+from .sendmail import Sendmail
+from .sluice import Sluice
+from .smtp_client import SmtpClient
+
+SKIPPED = 77
+REPOSITORY = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
+MTAS = {"postfix": Postfix, "sendmail": Sendmail}
+
+
+class ServerCase(unittest.TestCase):
+    """A class of tests on one set of servers, started once and stopped in the reverse order."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
+        cls._servers = []
+        cls.addClassCleanup(cls._clean_up)
+
+    @classmethod
+    def _clean_up(cls):
+        for server in reversed(cls._servers):
+            server.stop()
+        if os.environ.get("SLUICE_E2E_KEEP"):
+            print(f"kept: {cls.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @classmethod
+    def start_sluice(cls, policy, name="sluice", settings=""):
+        sluice = Sluice(os.path.join(cls.folder, name), policy, settings)
+        cls._servers.append(sluice)
+        return sluice.start()
+
+    @classmethod
+    def start_mta(cls, name, milters, **options):
+        try:
+            mta = MTAS[name](os.path.join(cls.folder, name), milters=milters, **options)
+        except loopback.Unavailable as reason:
+            raise unittest.SkipTest(f"{name}: {reason}")
+        cls._servers.append(mta)
+        return mta.start()
+
+    @classmethod
+    def connect(cls, mta, source=None):
+        return SmtpClient(mta.host, mta.port, source=source)
+
+    def await_mail(self, mta, address, count=1, seconds=10):
+        """The mailbox of an address once it holds `count` messages."""
+        return loopback.wait_until(lambda: (lambda box: box if len(box) >= count else None)(mta.mailbox(address)),
+                                   seconds, f"{count} messages for {address}; log: {loopback.tail(mta._log, 5)}")
+
+
+def main():
+    """Runs the tests of the calling module."""
+    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    result = program.result
+    for test, reason in result.skipped:
+        print(f"SKIPPED {test}: {reason}")
+    if not result.wasSuccessful():
+        return 1
+    ran = result.testsRun - len(result.skipped)
+    if ran <= 0:
+        print("SKIPPED: nothing could run")
+        return SKIPPED
+    return 0

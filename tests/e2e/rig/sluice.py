@@ -1,0 +1,154 @@
+"""The Sluice under test, as a process of its own with a folder of its own."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+
+from . import loopback
+
+_WORD = re.compile(r'([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+def binary():
+    """The program under test: $SLUICE_BIN, which CMake sets to the one it has built."""
+    path = os.environ.get("SLUICE_BIN")
+    if not path or not os.access(path, os.X_OK):
+        raise loopback.RigError("SLUICE_BIN must name the sluice program")
+    return os.path.abspath(path)
+
+
+class Sluice:
+    """`sluice run` with a policy. Use: s = Sluice(folder, policy); s.start(); ...; s.stop()
+
+    policy    the text of a policy file, or the path of one that exists.
+    settings  further lines of the service configuration, as text.
+    The milter socket is `spec`, in the form that rig.postfix.Postfix takes.
+    """
+
+    def __init__(self, folder, policy, settings=""):
+        self.folder = os.path.abspath(folder)
+        self.socket = os.path.join(self.folder, "run", "milter.sock")
+        self.spec = f"unix:{self.socket}"
+        self.control = os.path.join(self.folder, "run", "control.sock")
+        self.configuration = os.path.join(self.folder, "sluice.yaml")
+        self.policy = policy if os.path.exists(policy) else os.path.join(self.folder, "policy.yaml")
+        self._log = os.path.join(self.folder, "sluice.log")
+        self._settings = settings
+        self._process = None
+        for name in ("run", "state"):
+            os.makedirs(os.path.join(self.folder, name), exist_ok=True)
+        loopback.walkable(os.path.join(self.folder, "run"))
+        if self.policy != policy:
+            self.write_policy(policy)
+        self._write_configuration(self.spec)
+
+    def write_policy(self, text):
+        """Replaces the policy file as an editor would: the whole file appears at once."""
+        with open(self.policy + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(self.policy + ".new", self.policy)
+
+    def _write_configuration(self, listen):
+        lines = [f'listen: ["{listen}"]', f'policies: ["{self.policy}"]', f'state: "{self.folder}/state"',
+                 f'control: "{self.control}"', self._settings]
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+    # ---- running --------------------------------------------------------------------------
+    def start(self, seconds=10):
+        """Starts it and waits until the socket answers. The log goes on in the same file."""
+        self._spawn()
+        loopback.wait_until(lambda: self._listening(), seconds, f"Sluice on {self.socket}; its log: {loopback.tail(self._log)}")
+        return self
+
+    def start_on_inherited_socket(self):
+        """Starts it as systemd would: the listening socket exists before, and is descriptor 3."""
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+        listening.bind(self.socket)
+        os.chmod(self.socket, 0o666)
+        listening.listen(128)
+        self._write_configuration("fd:3")
+        self._spawn(inherited=listening)
+        listening.close()
+        return self
+
+    def _spawn(self, inherited=None):
+        command = [binary(), "run", "-c", self.configuration]
+        descriptors, prepare = (), None
+        if inherited is not None:
+            descriptors = (3,)
+            number = inherited.fileno()
+            def prepare():
+                os.dup2(number, 3)
+                os.set_inheritable(3, True)
+                os.environ["LISTEN_PID"] = str(os.getpid())
+            os.environ["LISTEN_FDS"] = "1"
+        with open(self._log, "a", encoding="utf-8") as log:
+            # umask: the socket must be open to the MTA's user
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=0o111,
+                                             pass_fds=descriptors, preexec_fn=prepare, start_new_session=True)
+
+    def _listening(self):
+        if self._process.poll() is not None:
+            raise loopback.RigError(f"Sluice ended at once with {self._process.returncode}: {loopback.tail(self._log, 30)}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(self.socket)
+                return True
+            except OSError:
+                return False
+
+    def stop(self):
+        """SIGTERM, and waits for the end; the exit code."""
+        if self._process is None:
+            return None
+        code = loopback.end(self._process, seconds=40)
+        self._process = None
+        return code
+
+    def terminate(self):
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds):
+        return self._process.wait(seconds)
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+    def hang_up(self):
+        self._process.send_signal(signal.SIGHUP)
+
+    def command(self, *words):
+        """Runs `sluice WORDS` against this service; the finished process with its output."""
+        return subprocess.run([binary(), *words, "-c", self.configuration], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60, check=False)
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    # ---- looking --------------------------------------------------------------------------
+    def log(self):
+        with open(self._log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def decisions(self):
+        """The decision lines of the log, each as a dictionary of its fields."""
+        return [fields for fields in map(parse_line, self.log().splitlines()) if fields.get("ev") == "decision"]
+
+
+def parse_line(line):
+    """The fields of one logfmt line."""
+    fields = {}
+    for name, value in _WORD.findall(line):
+        fields[name] = shlex.split(value)[0] if value.startswith('"') else value
+    return fields
