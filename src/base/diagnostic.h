@@ -45,7 +45,7 @@ struct Diagnostic {
   SourceSpan span;
 };
 
-// Sorted by file, line, column when rendered; at most kMaxDiagnostics are kept.
+// Sorted by file, line, column when rendered; at most kMaxDiagnostics are kept, all are counted.
 class Diagnostics {
  public:
   static constexpr std::size_t kMaxDiagnostics = 1000;
@@ -66,10 +66,12 @@ class Diagnostics {
   std::size_t warnings_ = 0;
 };
 
-// "line:column: error E202: ..." with source line and carets.
+// "file:line:column: error E202: ..." with source line (indentation replaced by eight blanks, controls by '?', cut around
+// the span when very long) and carets. A span without file or line leaves these out.
 std::string render(const Diagnostic& diagnostic);
 
-// The candidate nearest to `word` by edit distance, or empty when none is near (at most a third of its letters).
+// The candidate nearest to `word` by edit distance, or empty when none is near (at most a third of its letters
+// inserted, deleted, changed or swapped). Case does not count; of several the first.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace sluice

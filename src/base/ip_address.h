@@ -25,7 +25,8 @@ class IpAddress {
   const Bytes& bytes() const { return bytes_; }
   // RFC 5952 form, or dotted quad.
   std::string to_string() const;
-  // Loopback, RFC 1918, link-local, ULA, documentation, multicast, unspecified: never a public host.
+  // Loopback, RFC 1918, RFC 6598, link-local, ULA, documentation, benchmarks, multicast, reserved, unspecified: never a
+  // public host. 6to4 and NAT64 addresses are what the IPv4 address inside them is.
   bool is_special() const;
   // The name under in-addr.arpa or ip6.arpa, without the final dot.
   std::string reverse_name() const;
@@ -45,9 +46,12 @@ class Network {
   Network() = default;
   // length: 0..32 for IPv4, 0..128 for IPv6; larger is cut.
   Network(const IpAddress& address, int length);
-  // "192.0.2.0/24", "2001:db8::/32", or a single address.
+  // "192.0.2.0/24", "2001:db8::/32", or a single address. "::ffff:192.0.2.0/120" is 192.0.2.0/24; shorter than /96 such
+  // a text is refused. The length has no sign and no leading zero.
   static std::optional<Network> parse(std::string_view text);
 
+  bool is_v4() const;
+  // Never across families: ::/0 is all of IPv6 and no IPv4.
   bool contains(const IpAddress& address) const;
   bool contains(const Network& other) const;
   const IpAddress& address() const { return address_; }
@@ -62,7 +66,9 @@ class Network {
   int length_ = 0;  // within 128 bits
 };
 
-// /24 of an IPv4 address, /64 of an IPv6 one: the unit in which clients are counted and greylisted.
+// /24 of an IPv4 address, /64 of an IPv6 one: the unit in which clients are counted and greylisted. Behind the well-known
+// NAT64 prefix (64:ff9b::/96, RFC 6052) all of IPv4 would be one /64, so there it is the /120 around the IPv4 address's
+// /24. A 6to4 address (2002::/16) has its IPv4 address in the first 48 bits: its /64 is one site already.
 Network client_network(const IpAddress& address);
 
 }  // namespace sluice

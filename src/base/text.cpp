@@ -1,0 +1,101 @@
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/case_folding.h"
+#include "base/utf8.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::size_t kMaxLogValue = 256;  // octets of a value that a log line keeps
+
+char fold_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Marks that change how the rest of a line looks on a terminal: directions, zero widths,
+// separators, C1 controls.
+bool is_deceptive(char32_t c) {
+  return (c >= 0x80 && c <= 0x9F) || c == 0xAD || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
+         (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE007F);
+}
+
+void append_escaped(std::string& out, std::string_view octets) {
+  for (const char c : octets) out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+}
+
+// Appends what a log shows of the code point at `at`; returns how many octets were taken.
+std::size_t append_log_point(std::string& out, std::string_view text, std::size_t at) {
+  const CodePoint point = decode_utf8(text, at);
+  const std::size_t length = std::max<std::size_t>(point.length, 1);
+  const std::string_view octets = text.substr(at, length);
+  if (point.length == 0 || point.value < 0x20 || point.value == 0x7F || is_deceptive(point.value)) {
+    append_escaped(out, octets);
+  } else {
+    if (point.value == '"' || point.value == '\\') out += '\\';
+    out += octets;
+  }
+  return length;
+}
+
+}  // namespace
+
+std::string fold(std::string_view text) {
+  std::string folded;
+  folded.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<std::uint8_t>(text[at]) < 0x80) {
+      folded += fold_ascii(text[at++]);
+      continue;
+    }
+    const CodePoint point = decode_utf8(text, at);
+    if (point.length == 0) {
+      folded += text[at++];
+      continue;
+    }
+    append_utf8(folded, fold_code_point(point.value));
+    at += point.length;
+  }
+  return folded;
+}
+
+bool equal_folded(std::string_view a, std::string_view b) {
+  if (is_ascii(a) && is_ascii(b)) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return fold_ascii(x) == fold_ascii(y); });
+  }
+  return fold(a) == fold(b);
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string log_value(std::string_view text) {
+  const std::string_view kept = utf8_prefix(text, kMaxLogValue);
+  std::string shown;
+  for (std::size_t at = 0; at < kept.size();) at += append_log_point(shown, kept, at);
+  if (kept.size() < text.size()) shown += "...";
+  const bool plain =
+      shown == text && !shown.empty() && shown.find_first_of(" =") == std::string::npos;
+  return plain ? shown : '"' + shown + '"';
+}
+
+}  // namespace sluice
