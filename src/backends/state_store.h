@@ -7,6 +7,9 @@
 // Keys are opaque bytes made by engine/state_key (rule identity + normalised value); `name` is the readable form that
 // `limits show` prints, empty when privacy switches it off. A store may hash keys, it never parses them.
 //
+// Time is the store's own (Redis: the server's). When its clock is set back, time goes on from where it was: a limit never
+// lets more through for it, a delay never lasts longer.
+//
 // Threads: submit() may be called from any thread; `done` is called exactly once, on the caller's thread before submit()
 // returns or later on another one. It must not throw and must return soon.
 #pragma once
@@ -25,9 +28,14 @@ namespace sluice::backends {
 inline constexpr std::size_t kMaxStateKey = 1024;   // bytes; longer keys are hashed before they come here
 inline constexpr int kSubWindows = 60;              // of one sliding window
 inline constexpr Duration kReservationLease{60'000};
+// So long a store knows that an id was committed or released. A settled id is spent: reserving it again holds nothing
+// (it answers as Peek would), settling it again changes nothing.
+inline constexpr Duration kSettledMemory{120'000};
+inline constexpr std::int64_t kMaxUnits = std::int64_t{1} << 53;  // of one operation; larger is cut, below 0 is 0
+inline constexpr std::size_t kMaxWindows = 16;                    // of one operation; more: not available
 
-// At most `count` in any window of length `period`. Counted in kSubWindows sub-windows: errs by refusing up to
-// period/60 too long, never by letting one more through.
+// At most `count` in any window of length `period`. Counted in kSubWindows sub-windows (backends/sub_window.h has the
+// arithmetic): errs by refusing up to period/60 too long, never by letting one more through.
 struct Window {
   std::int64_t count = 0;   // messages, recipients, bytes, …
   Duration period{0};
@@ -44,7 +52,8 @@ using ReservationId = std::uint64_t;  // unique for all times and instances; dra
 
 // Asks for n units and, when they fit, holds them until Commit, Release or the end of the lease.
 // Fits means used + reserved + n <= count in every window (and in the bucket). With `distinct` the unit is a value: one
-// already counted or held in the window always fits and costs nothing.
+// already counted or held in the window always fits and costs nothing; n plays no part, a bucket ignores it.
+// Asking again for what is held gives the same answer again.
 // The windows' counts are not part of the state: raising a limit keeps its history. Each period has its own state.
 struct Reserve {
   ReservationId id = 0;
@@ -54,7 +63,8 @@ struct Reserve {
   std::vector<Window> windows;      // empty with a bucket; both empty: unlimited, answered as granted
   std::optional<Bucket> bucket;
   std::optional<std::string> distinct;
-  bool even_if_exceeded = false;    // hold (and count) it although it does not fit: limits that only observe
+  bool even_if_exceeded = false;    // hold (and count) it although it does not fit: limits that only observe.
+                                    // `granted` still says whether it did fit
 };
 // As Reserve, but nothing is held: would n more fit now?
 struct Peek {
@@ -79,7 +89,7 @@ struct Release {
   ReservationId id = 0;
   std::string key;
 };
-// Extends the lease of a held reservation to now + kReservationLease.
+// Extends the lease of a held reservation to now + kReservationLease. Not granted: it is not held (any more).
 struct Renew {
   ReservationId id = 0;
   std::string key;
@@ -151,12 +161,15 @@ enum class GreylistState : std::uint8_t {
 struct StateAnswer {
   bool available = true;            // false: the store is away or too slow, nothing is known
   bool unsure = false;              // a write may or may not have happened; never repeat it
-  // Reserve, Peek
+  // Reserve, Peek; Renew (granted only)
   bool granted = true;
   std::size_t exceeded = 0;         // index of the first window that refused (bucket: 0)
-  Duration wait{0};                 // until n would fit, the largest over all windows; exceeded or not granted only
+  // Not granted: until n would fit if nobody else came (leases end, nothing is committed), the largest over all
+  // windows; what never fits (n above the count) says the length of the window.
+  // GreylistLook, Unknown or Waiting: what is left of the delay.
+  Duration wait{0};
   std::int64_t used = 0;            // committed use in the first window that refused, else in the first window
-  bool by_committed_use = false;    // refused by committed use alone: safe to remember
+  bool by_committed_use = false;    // refused by committed use alone for all of `wait`: safe to remember
   // GreylistLook
   GreylistState greylist = GreylistState::Unknown;
   // ListContains
@@ -167,7 +180,8 @@ struct StateAnswer {
 
 using StateDone = std::function<void(std::vector<StateAnswer>)>;
 
-// What `limits show`, `greylist show` and `list show` print.
+// What `limits show`, `greylist show` and `list show` print. A limit has one entry for each period; of a list entry
+// the key is the list and the name the value.
 struct StateEntry {
   enum class Kind : std::uint8_t { Limit, Greylist, List, Seen } kind;
   std::string key;
@@ -179,12 +193,15 @@ struct StateEntry {
 };
 struct StateQuery {
   StateEntry::Kind kind = StateEntry::Kind::Limit;
-  std::string filter;               // substring of the name; empty: all
-  std::size_t limit = 100;
+  std::string filter;               // substring of the name, or the whole key; empty: all
+  std::size_t limit = 100;          // so many at most, in order of their names
+  bool most_used_first = false;     // `limits top`: in order of their use instead
 };
 
 struct StateHealth {
   bool available = true;
+  bool degraded = false;            // it answers, but not all is well: `what` says what
+  std::uint64_t errors = 0;         // of its disk or servers since the start
   std::string what;                 // "embedded, 1,234 limits, 18 greylist entries, written 20 ms ago"
 };
 
@@ -193,8 +210,12 @@ class StateStore {
   virtual ~StateStore() = default;
   virtual void submit(std::vector<StateOp> ops, StateDone done) = 0;
   virtual std::vector<StateEntry> show(const StateQuery& query) = 0;
-  // Forgets every entry of that kind whose name contains `filter` (limits reset, greylist forget). Returns how many.
+  // Forgets every entry of that kind that a query with `filter` would show (limits reset, greylist forget); what is
+  // reserved at this moment stays reserved. Returns how many entries.
   virtual std::size_t forget(StateEntry::Kind kind, const std::string& filter) = 0;
+  // Gives every limit that a query with `filter` would show `extra` units more than its count (a bucket: its capacity)
+  // for `keep` from now; again replaces, 0 ends it. Returns how many entries.
+  virtual std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) = 0;
   virtual StateHealth health() const = 0;
 };
 

@@ -1,0 +1,55 @@
+#include "backends/sub_window.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sluice::backends {
+
+namespace {
+
+WideCount floor_divide(WideCount a, WideCount b) {
+  const WideCount quotient = a / b;
+  return a % b < 0 ? quotient - 1 : quotient;
+}
+
+WideCount ceil_divide(WideCount a, WideCount b) { return -floor_divide(-a, b); }
+
+std::int64_t milliseconds(TimePoint t) { return t.time_since_epoch().count(); }
+
+}  // namespace
+
+Duration limited_period(Duration period) {
+  return std::clamp(period, Duration{1}, kLongestPeriod);
+}
+
+std::int64_t limited_units(std::int64_t n) {
+  return std::clamp<std::int64_t>(n, 0, kMaxUnits);
+}
+
+std::int64_t sub_window(TimePoint at, Duration period) {
+  const auto length = limited_period(period).count();
+  return static_cast<std::int64_t>(ceil_divide(WideCount{milliseconds(at)} * kSubWindows, length));
+}
+
+TimePoint sub_window_expiry(std::int64_t index, Duration period) {
+  const auto length = limited_period(period).count();
+  const auto at = ceil_divide((WideCount{index} + kSubWindows) * length, kSubWindows);
+  return TimePoint{Duration{static_cast<std::int64_t>(at)}};
+}
+
+WideCount bucket_debt(std::int64_t tokens, const Window& refill) {
+  return WideCount{tokens} * limited_period(refill.period).count();
+}
+
+WideCount refilled(WideCount debt, Duration elapsed, std::int64_t refill_count) {
+  const WideCount refill = WideCount{elapsed.count()} * limited_units(refill_count);
+  return std::max<WideCount>(0, debt - refill);
+}
+
+std::int64_t whole_tokens(WideCount debt, const Window& refill) {
+  constexpr WideCount kMost = std::numeric_limits<std::int64_t>::max();
+  const auto tokens = ceil_divide(debt, limited_period(refill.period).count());
+  return static_cast<std::int64_t>(std::min(tokens, kMost));
+}
+
+}  // namespace sluice::backends
