@@ -6,6 +6,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -149,7 +150,7 @@ struct Rule {
   std::optional<LimitSpec> limit;
   std::optional<GreylistSpec> greylist;
   ExprId score_add = kNoExpr;
-  std::vector<RuleId> exempts;        // what this exemption reaches, protected rules left out
+  std::vector<RuleId> exempts;        // what this exemption reaches, ascending, protected rules left out
   mail::Scope exempt_scope = mail::Scope::Connection;
   std::vector<std::uint32_t> seen_sites;  // seen(...) calls in its condition
   SourceSpan origin;
@@ -205,6 +206,13 @@ class Program {
   std::optional<Value> evaluate(ExprId expr, FactSource& facts, std::uint32_t recipient = FactSource::kNoElement) const;
   // Text of a template: none prints "-", unknown "?"; values cut to 128 characters. nullopt: pending.
   std::optional<std::string> render(TemplateId text, FactSource& facts, std::uint32_t recipient = FactSource::kNoElement) const;
+  // Kind of an expression's value: what key_text() folds it by. Bool for kNoExpr.
+  Kind kind_of(ExprId expr) const;
+  // What a seen(...) call of a rule asks for, whatever the rest of the condition gives: `visit` runs once for each
+  // element of the lists around the call (once when there is none) with its values and its duration; elements with an
+  // unknown value are left out. False: something is pending, nothing was visited.
+  using SeenVisitor = std::function<void(std::span<const Value> values, Duration within)>;
+  bool visit_seen(std::uint32_t site, FactSource& facts, std::uint32_t recipient, const SeenVisitor& visit) const;
   // The expression as text, for traces.
   std::string_view expression_text(ExprId expr) const;
   // Facts an expression names, for traces ("the values it saw").
