@@ -33,7 +33,12 @@ struct ReplyCode {
 std::span<const ReplyCode> reply_codes();
 // nullptr: not in the table.
 const ReplyCode* find_reply_code(int code);
+// What `reply_codes: rfc` answers for `code`; the class and a status that the rule wrote stay. 512 with 5.1.10 is 556.
+int rfc_reply_code(int code, const EnhancedStatus& status);
 // Default text for an enhanced status, if the catalogue has one (5.7.23 "SPF ..."); empty otherwise.
 std::string_view status_text(const EnhancedStatus& status);
+// What a reply says whose rule has no text: the code's own text with the code's own status ("431 4.7.28 Too many messages
+// to this domain"), else the text of the status, else the code's. Empty for a code that is not in the table.
+std::string_view default_text(int code, const EnhancedStatus& status);
 
 }  // namespace sluice::mail

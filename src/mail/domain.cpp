@@ -1,0 +1,98 @@
+#include "mail/domain.h"
+
+#include <idn2.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/ip_address.h"
+#include "base/text.h"
+#include "base/utf8.h"
+
+namespace sluice::mail {
+namespace {
+
+// A U-label is never longer than its A-label by more than this factor; what is longer need not be
+// converted.
+constexpr std::size_t kMaxUnicodeDomain = 4 * kMaxDomain;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter_or_digit(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool is_label(std::string_view label) {
+  return !label.empty() && label.size() <= kMaxLabel && label.front() != '-' &&
+         label.back() != '-' && std::all_of(label.begin(), label.end(), [](char c) {
+           return is_letter_or_digit(c) || c == '-';
+         });
+}
+
+bool is_ascii_domain(std::string_view text) {
+  if (text.empty() || text.size() > kMaxDomain) return false;
+  const auto labels = split(text, '.');
+  return std::all_of(labels.begin(), labels.end(), is_label);
+}
+
+// UTS-46 of libidn2, without its STD3 rules: those drop characters instead of refusing them.
+std::optional<std::string> to_a_labels(std::string_view text) {
+  if (text.size() > kMaxUnicodeDomain || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
+  const std::string terminated(text);
+  char* found = nullptr;
+  const int status =
+      idn2_to_ascii_8z(terminated.c_str(), &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+  const std::unique_ptr<char, void (*)(void*)> owner(found, idn2_free);
+  if (status != IDN2_OK || !owner) return std::nullopt;
+  return std::string(owner.get());
+}
+
+std::string_view without_final_dot(std::string_view text) {
+  if (!text.empty() && text.back() == '.') text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+std::optional<std::string> to_ascii_domain(std::string_view text) {
+  if (is_ascii(text)) {
+    const std::string_view name = without_final_dot(text);
+    return is_ascii_domain(name) ? std::optional(fold(name)) : std::nullopt;
+  }
+  const auto converted = to_a_labels(text);
+  // UTS-46 maps some characters to ASCII that no domain name has, as U+2100 to "a/c".
+  return converted && is_ascii(*converted) ? to_ascii_domain(*converted) : std::nullopt;
+}
+
+bool is_under(std::string_view domain, std::string_view parent) {
+  if (parent.empty() || domain.size() < parent.size()) return false;
+  const std::size_t start = domain.size() - parent.size();
+  return domain.substr(start) == parent && (start == 0 || domain[start - 1] == '.');
+}
+
+std::optional<std::string> to_address_literal(std::string_view text) {
+  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  constexpr std::string_view kTag = "IPv6:";
+  const bool tagged = text.size() >= kTag.size() && equal_folded(text.substr(0, kTag.size()), kTag);
+  if (tagged) text.remove_prefix(kTag.size());
+  const auto address = IpAddress::parse(text);
+  const bool has_colon = text.find(':') != std::string_view::npos;
+  if (!address || tagged != has_colon) return std::nullopt;
+  return '[' + std::string(address->is_v4() ? "" : kTag) + address->to_string() + ']';
+}
+
+bool is_valid_helo(std::string_view argument) {
+  return is_ascii_domain(argument) || to_address_literal(argument).has_value();
+}
+
+bool is_fully_qualified(std::string_view name) {
+  const auto ascii = to_ascii_domain(name);
+  if (!ascii) return false;
+  const std::size_t dot = ascii->rfind('.');
+  return dot != std::string::npos &&
+         !std::all_of(ascii->begin() + static_cast<std::ptrdiff_t>(dot) + 1, ascii->end(),
+                      is_digit);
+}
+
+}  // namespace sluice::mail
