@@ -86,5 +86,8 @@ class Value {
 
 // For people and templates: durations as 5m, numbers at most 2 decimals, none "-", unknown "?", lists joined by ", ".
 std::string render_value(const Value& value);
+// The same where the type is known: a Size (or a list of them) prints as 5.72MB.
+enum class Kind : std::uint8_t;
+std::string render_value(const Value& value, Kind kind);
 
 }  // namespace sluice::policy
