@@ -1,8 +1,10 @@
 // The syntax tree of an expression (LANGUAGE 10), before names and types are resolved.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.h"
@@ -47,13 +49,30 @@ struct Node {
   Value value;
   SourceSpan span;       // of the whole expression
   SourceSpan op_span;    // of the operator or the word that makes it (for carets)
+  SourceSpan pattern_span;  // Matches: of the regular expression, slashes included
   std::vector<Node> children;
 };
+
+// Functions and quantifiers of the language, with the number of their arguments.
+struct FunctionForm {
+  std::string_view name;
+  std::size_t arguments;
+};
+inline constexpr std::array<FunctionForm, 6> kFunctions{
+    {{"seen", 2}, {"header", 1}, {"strip_tag", 1}, {"known_or", 2}, {"len", 1}, {"age", 1}}};
+inline constexpr std::array<std::string_view, 3> kQuantifiers{"any", "all", "count"};
+// Words that cannot name a fact, a let or an enum's value.
+inline constexpr std::array<std::string_view, 12> kKeywords{
+    "and", "or", "not", "in", "under", "contains", "starts_with", "ends_with", "is", "true", "false", "unlimited"};
 
 // Parses one expression. On an error a diagnostic (E201, E208, E211 for unit mix-ups that show without types) is added
 // and the result is empty.
 std::optional<Node> parse_expression(const Scalar& scalar, Diagnostics& diagnostics);
 // A comma-separated list of expressions (`max:`); the comma binds weakest.
 std::optional<std::vector<Node>> parse_expression_list(const Scalar& scalar, Diagnostics& diagnostics);
+
+// The expression in its normal form: one blank between words, parentheses only where they are needed. Parsing it gives
+// the same tree (places aside). For traces, `rev` and keys of stored state.
+std::string render_expression(const Node& node);
 
 }  // namespace sluice::policy

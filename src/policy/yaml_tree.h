@@ -2,7 +2,9 @@
 // All scalars are text: NO, 22:30 and 0777 mean what is written. Anchors, aliases, merge keys and tags are errors outside
 // `x-…` keys of the top level; duplicate keys are errors (E103). Depth, nodes and bytes are capped.
 #pragma once
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,21 @@ struct Scalar {
   SourceSpan span(std::size_t offset, std::size_t length) const;
   SourceSpan whole() const { return span(0, text.size()); }
   std::vector<std::pair<std::uint32_t, SourceSpan>> jumps;  // offset in text -> place, where they stop running in step
+};
+
+// Builds a Scalar byte by byte; a byte that stands directly behind the one before costs nothing.
+class ScalarBuilder {
+ public:
+  explicit ScalarBuilder(SourceFilePtr file) { scalar_.begin.file = std::move(file); }
+  void add(char byte, std::uint32_t line, std::uint32_t column);
+  // Place of what follows the last byte (the closing quote): errors at the end of the text point there.
+  Scalar finish(std::uint32_t line, std::uint32_t column);
+  const std::string& text() const { return scalar_.text; }
+
+ private:
+  void note(std::uint32_t line, std::uint32_t column);
+  Scalar scalar_;
+  std::uint32_t line_ = 0, column_ = 0;  // where the next byte is in step
 };
 
 struct YamlNode {
