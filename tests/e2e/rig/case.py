@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 from . import loopback
+from .name_server import NameServer
 from .postfix import Postfix
 from .sendmail import Sendmail
 from .sluice import Sluice
@@ -29,6 +30,7 @@ class ServerCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
+        os.chmod(cls.folder, 0o711)  # the MTA's own users must reach what is theirs in it
         cls._servers = []
         cls.addClassCleanup(cls._clean_up)
 
@@ -46,6 +48,12 @@ class ServerCase(unittest.TestCase):
         sluice = Sluice(os.path.join(cls.folder, name), policy, settings)
         cls._servers.append(sluice)
         return sluice.start()
+
+    @classmethod
+    def start_name_server(cls, records):
+        server = NameServer(records)
+        cls._servers.append(server)
+        return server.start()
 
     @classmethod
     def start_mta(cls, name, milters, **options):

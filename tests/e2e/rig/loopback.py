@@ -43,16 +43,15 @@ def accepts(host, port):
         return False
 
 
-def walkable(path):
-    """Lets every user pass through `path` and what is above it in the test's own folder.
+def check_walkable(path):
+    """RigError unless every user may pass through `path` and what is above it.
 
     Postfix runs its daemons as its own user, which must reach queue, tables and mailboxes.
     """
     path = os.path.abspath(path)
     while path != "/":
-        mode = os.stat(path).st_mode & 0o777
-        if not mode & 0o001:
-            os.chmod(path, mode | 0o011)
+        if not os.stat(path).st_mode & 0o001:
+            raise RigError(f"{path} is closed to other users; the servers' folder must be reachable (chmod o+x)")
         path = os.path.dirname(path)
 
 

@@ -86,7 +86,7 @@ class Postfix:
             os.makedirs(path, exist_ok=True)
             os.chmod(path, mode)
             os.chown(path, user.pw_uid, user.pw_gid)
-        loopback.walkable(self.folder)
+        loopback.check_walkable(self.folder)
 
     def _write(self, name, text):
         path = os.path.join(self._etc, name)

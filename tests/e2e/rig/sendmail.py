@@ -90,7 +90,7 @@ class Sendmail:
             path = os.path.join(self.folder, folder)
             os.makedirs(path, exist_ok=True)
             os.chmod(path, mode)
-        loopback.walkable(self.folder)
+        loopback.check_walkable(self.folder)
         with open(os.path.join(self.folder, "run", "statistics"), "w", encoding="ascii"):
             pass
         self._deliver = self._write("deliver", _DELIVER.format(mail=f"{self.folder}/mail"))

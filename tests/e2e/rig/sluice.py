@@ -40,7 +40,7 @@ class Sluice:
         self._process = None
         for name in ("run", "state"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
-        loopback.walkable(os.path.join(self.folder, "run"))
+        loopback.check_walkable(os.path.join(self.folder, "run"))
         if self.policy != policy:
             self.write_policy(policy)
         self._write_configuration(self.spec)
