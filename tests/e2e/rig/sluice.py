@@ -37,6 +37,7 @@ class Sluice:
         self.policy = policy if os.path.exists(policy) else os.path.join(self.folder, "policy.yaml")
         self._log = os.path.join(self.folder, "sluice.log")
         self._settings = settings
+        self._inherited = None
         self._process = None
         for name in ("run", "state"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
@@ -65,33 +66,30 @@ class Sluice:
         return self
 
     def start_on_inherited_socket(self):
-        """Starts it as systemd would: the listening socket exists before, and is descriptor 3."""
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if os.path.exists(self.socket):
-            os.unlink(self.socket)
-        listening.bind(self.socket)
-        os.chmod(self.socket, 0o666)
-        listening.listen(128)
+        """Starts it as systemd would: the listening socket is there before and after it, as descriptor 3."""
+        if self._inherited is None:
+            self._inherited = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._inherited.bind(self.socket)
+            os.chmod(self.socket, 0o666)
+            self._inherited.listen(128)
         self._write_configuration("fd:3")
-        self._spawn(inherited=listening)
-        listening.close()
+        self._spawn()
         return self
 
-    def _spawn(self, inherited=None):
-        command = [binary(), "run", "-c", self.configuration]
-        descriptors, prepare = (), None
-        if inherited is not None:
+    def _spawn(self):
+        environment, descriptors, prepare = dict(os.environ), (), None
+        if self._inherited is not None:
+            number = self._inherited.fileno()
+            environment["LISTEN_FDS"] = "1"
             descriptors = (3,)
-            number = inherited.fileno()
+
             def prepare():
                 os.dup2(number, 3)
-                os.set_inheritable(3, True)
-                os.environ["LISTEN_PID"] = str(os.getpid())
-            os.environ["LISTEN_FDS"] = "1"
         with open(self._log, "a", encoding="utf-8") as log:
             # umask: the socket must be open to the MTA's user
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=0o111,
-                                             pass_fds=descriptors, preexec_fn=prepare, start_new_session=True)
+            self._process = subprocess.Popen([binary(), "run", "-c", self.configuration], stdin=subprocess.DEVNULL,
+                                             stdout=log, stderr=log, umask=0o111, pass_fds=descriptors,
+                                             preexec_fn=prepare, env=environment, start_new_session=True)
 
     def _listening(self):
         if self._process.poll() is not None:
