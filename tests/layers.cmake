@@ -1,6 +1,7 @@
 # Fails when a room includes a room that does not lie to its left:
 # base < mail < policy, backends < facts < engine < milter < app (policy and backends do not know each other).
 # Run: cmake -DSOURCE=src -P tests/layers.cmake
+cmake_minimum_required(VERSION 3.25)
 set(may_base base)
 set(may_mail base mail)
 set(may_policy base mail policy)

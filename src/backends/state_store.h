@@ -32,6 +32,7 @@ inline constexpr Duration kReservationLease{60'000};
 // (it answers as Peek would), settling it again changes nothing.
 inline constexpr Duration kSettledMemory{120'000};
 inline constexpr std::int64_t kMaxUnits = std::int64_t{1} << 53;  // of one operation; larger is cut, below 0 is 0
+inline constexpr int kMaxAutoAfter = 1000;                        // larger is cut
 inline constexpr std::size_t kMaxWindows = 16;                    // of one operation; more: not available
 
 // At most `count` in any window of length `period`. Counted in kSubWindows sub-windows (backends/sub_window.h has the
@@ -110,7 +111,8 @@ struct GreylistRecord {
   Duration retry_within{0};
 };
 // The message was accepted after the delay (or the entry had passed before): pass for `remember` from now; counts the
-// entry for auto_key, which passes for `auto_for` once `auto_after` different entries came back.
+// entry for auto_key, which passes for `auto_for` once `auto_after` different entries came back (those count whose own
+// pass is still remembered; each further promotion renews auto_for). auto_after is kMaxAutoAfter at most.
 struct GreylistPromote {
   std::string key;
   std::string name;

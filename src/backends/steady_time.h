@@ -19,17 +19,17 @@ class SteadyTime {
 
   // The time now, when the clock shows `wall`.
   TimePoint advance(TimePoint wall) {
-    if (!wall_) {
-      ahead_ = std::max(Duration{0}, last_ - wall);
-      if (last_ == TimePoint::min()) ahead_ = Duration{0};
-    } else {
+    if (wall_) {
       follow(wall - *wall_);
+    } else if (last_) {
+      ahead_ = std::max(Duration{0}, *last_ - wall);
     }
     wall_ = wall;
-    last_ = std::max(last_, wall + ahead_);
-    return last_;
+    last_ = std::max(last_.value_or(wall), wall + ahead_);
+    return *last_;
   }
-  TimePoint last() const { return last_; }
+  // Of the last advance.
+  TimePoint last() const { return last_.value_or(TimePoint{}); }
   // What the clock shows now for a time of the store.
   TimePoint on_clock(TimePoint t) const { return t - ahead_; }
 
@@ -41,7 +41,7 @@ class SteadyTime {
     if (step > kBelievable) ahead_ -= std::min(ahead_, step);
   }
 
-  TimePoint last_ = TimePoint::min();
+  std::optional<TimePoint> last_;
   std::optional<TimePoint> wall_;
   Duration ahead_{0};
 };

@@ -13,6 +13,7 @@
 namespace sluice::backends {
 
 inline constexpr Duration kLongestPeriod = std::chrono::hours(24 * 36525);  // 100 years
+inline constexpr Duration kLongestWait = 2 * kLongestPeriod;             // waits beyond it are for ever
 
 __extension__ typedef __int128 WideCount;  // sums and products of units and milliseconds
 
