@@ -26,8 +26,7 @@ namespace {
 
 using namespace sluice::peer;
 
-constexpr std::uint32_t kDeclined =
-    kNoBody | kNoHeaders | kNoEndOfHeaders | kNoUnknown | kNoData;
+constexpr std::uint32_t kDeclined = kNoBody | kNoHeaders | kNoEndOfHeaders | kNoUnknown | kNoData;
 constexpr int kBacklog = 1024;
 
 struct Session {

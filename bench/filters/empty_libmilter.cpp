@@ -1,4 +1,5 @@
-// empty_libmilter - a filter on libmilter that does nothing, the measure that Sluice is compared with.
+// empty_libmilter - a filter on libmilter that does nothing, the measure that Sluice is compared
+// with.
 //
 //   empty_libmilter SOCKET [few|all]
 //

@@ -1,9 +1,9 @@
-// conversation.h - one SMTP session as the MTA tells it to the filter: what comes next, what an answer
-// ends. No sockets and no clock: the generator brings bytes and time.
+// conversation.h - one SMTP session as the MTA tells it to the filter: what comes next, what an
+// answer ends. No sockets and no clock: the generator brings bytes and time.
 //
 // A refused MAIL, DATA or message ends the message, a refused RCPT only that recipient (without any
-// left the message ends), `accept` ends what the filter sees of the message (at connect and HELO: of
-// the session), `skip` the body. As Postfix does, ABORT goes before each further MAIL.
+// left the message ends), `accept` ends what the filter sees of the message (at connect and HELO:
+// of the session), `skip` the body. As Postfix does, ABORT goes before each further MAIL.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,8 @@ class Conversation {
   enum class Need { Answer, Pause, End };
   enum class Outcome { Open, Delivered, Refused };
 
-  Conversation(std::size_t messages, std::size_t client) : messages_left_(messages), client_(client) {}
+  Conversation(std::size_t messages, std::size_t client)
+      : messages_left_(messages), client_(client) {}
 
   // Appends what the MTA sends until it has to wait: for an answer, for its client, or never again.
   Need proceed(const Script& script, bool client_pauses, std::string& out);

@@ -74,8 +74,8 @@ void Generator::schedule(std::size_t slot, Time at) {
 
 void Generator::start_arrivals(Time at) {
   if (options_.rate <= 0) return;
-  const auto step = std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(
-      static_cast<double>(options_.messages) / options_.rate));
+  const auto step = std::chrono::duration_cast<nanoseconds>(
+      std::chrono::duration<double>(static_cast<double>(options_.messages) / options_.rate));
   for (; next_arrival_ <= at; next_arrival_ += step) late_.push_back(next_arrival_);
   while (!late_.empty() && !free_slots_.empty()) {
     const std::size_t slot = free_slots_.back();
@@ -184,10 +184,10 @@ bool Generator::take(std::size_t slot, const peer::Frame& frame, Time at) {
       const auto negotiation = peer::parse_negotiation(frame.body);
       if (!negotiation || frame.code != static_cast<char>(peer::Command::Negotiate)) return false;
       if (scripts_.size() >= kMaxScripts) return false;
-      known = scripts_
-                  .emplace(std::string(frame.body),
-                           std::make_unique<Script>(options_, *negotiation))
-                  .first;
+      known =
+          scripts_
+              .emplace(std::string(frame.body), std::make_unique<Script>(options_, *negotiation))
+              .first;
     }
     connection.script = known->second.get();
     if (counts_at(at)) counts_.attach.record(at - connection.due);

@@ -35,8 +35,8 @@ struct Window {
 
 struct Counts {
   std::array<Histogram, peer::kEvents> latency;
-  Histogram attach;  // connect and negotiate
-  Histogram all;     // every answer after that
+  Histogram attach;            // connect and negotiate
+  Histogram all;               // every answer after that
   std::uint64_t messages = 0;  // that reached the end and passed
   std::uint64_t refused = 0;   // messages
   std::uint64_t sessions = 0;

@@ -1,7 +1,7 @@
 // histogram.h - durations counted in buckets of at most 3 % width, from 1 us to an hour.
 //
-// Recording is a few instructions and never allocates. Not thread-safe: one per thread, merged at the
-// end.
+// Recording is a few instructions and never allocates. Not thread-safe: one per thread, merged at
+// the end.
 #pragma once
 
 #include <array>

@@ -1,14 +1,13 @@
 // milter_load - plays the MTA for a filter and measures what the filter gives and costs.
 //
 // Exit: 0 measured, 64 usage, 69 the filter does not answer or breaks sessions off.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <thread>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "load/generator.h"
 #include "load/idle_crowd.h"
@@ -129,8 +128,7 @@ int run(const Arguments& arguments) {
     const auto idle = static_cast<double>(options.idle);
     report.idle = options.idle;
     report.idle_lost = crowd->lost();
-    report.idle_kib_each =
-        (static_cast<double>(rss_idle) - static_cast<double>(rss_before)) / idle;
+    report.idle_kib_each = (static_cast<double>(rss_idle) - static_cast<double>(rss_before)) / idle;
     report.idle_open_us_each = opened.count() / idle;
   }
   const std::string text = arguments.json ? render_json(report, options) : render_text(report);

@@ -45,9 +45,9 @@ std::string render_text(const Report& report) {
       report.cpu_us_per_message(), report.rss_kib, report.threads, report.descriptors,
       ended(counts) > 0 ? report.generator_cpu_us / ended(counts) : 0);
   if (report.idle > 0)
-    text += fmt::format("idle: {} held, {} lost, {:.2f} KiB each, opened in {:.0f} us each\n",
-                        report.idle, report.idle_lost, report.idle_kib_each,
-                        report.idle_open_us_each);
+    text +=
+        fmt::format("idle: {} held, {} lost, {:.2f} KiB each, opened in {:.0f} us each\n",
+                    report.idle, report.idle_lost, report.idle_kib_each, report.idle_open_us_each);
   text += fmt::format("{:>8} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "us", "count", "p50", "p90", "p99",
                       "max");
   text += line("attach", counts.attach);

@@ -10,15 +10,15 @@ namespace sluice::load {
 
 struct Report {
   Counts counts;
-  double seconds = 0;               // of the measuring window
-  double filter_cpu_us = 0;         // in the window
-  double generator_cpu_us = 0;      // in the window: it must stay small beside the filter's
-  std::size_t rss_kib = 0;          // of the filter, at the end of the window
+  double seconds = 0;           // of the measuring window
+  double filter_cpu_us = 0;     // in the window
+  double generator_cpu_us = 0;  // in the window: it must stay small beside the filter's
+  std::size_t rss_kib = 0;      // of the filter, at the end of the window
   std::size_t threads = 0;
   std::size_t descriptors = 0;
   std::size_t idle = 0;
   std::size_t idle_lost = 0;
-  double idle_kib_each = 0;         // resident memory that one idle connection added
+  double idle_kib_each = 0;  // resident memory that one idle connection added
   double idle_open_us_each = 0;
 
   double messages_per_second() const;

@@ -39,8 +39,10 @@ constexpr std::array<KnownMacro, 12> kKnownMacros = {{
     {"{daemon_addr}", [](std::size_t) { return std::string("192.0.2.1"); }},
     {"{daemon_port}", [](std::size_t) { return std::string("25"); }},
     {"{client_addr}", address_of},
-    {"{client_name}", [](std::size_t client) { return "mail" + std::to_string(client) + ".far.example"; }},
-    {"{client_ptr}", [](std::size_t client) { return "mail" + std::to_string(client) + ".far.example"; }},
+    {"{client_name}",
+     [](std::size_t client) { return "mail" + std::to_string(client) + ".far.example"; }},
+    {"{client_ptr}",
+     [](std::size_t client) { return "mail" + std::to_string(client) + ".far.example"; }},
     {"{client_resolve}", [](std::size_t) { return std::string("OK"); }},
     {"{client_port}", port_of},
     {"{mail_addr}", sender_of},
@@ -107,9 +109,9 @@ void Script::append(const Step& step, std::size_t client, std::string& out) cons
   const peer::Command command = peer::rule_of(step.event).command;
   switch (step.event) {
     case Event::Connect:
-      return peer::append_connect(out, {"mail" + std::to_string(client) + ".far.example", '4',
-                                        static_cast<std::uint16_t>(1024 + client % 60000),
-                                        address_of(client)});
+      return peer::append_connect(
+          out, {"mail" + std::to_string(client) + ".far.example", '4',
+                static_cast<std::uint16_t>(1024 + client % 60000), address_of(client)});
     case Event::Helo:
       return peer::append_texts(out, command, {"mail" + std::to_string(client) + ".far.example"});
     case Event::Mail:
@@ -121,8 +123,8 @@ void Script::append(const Step& step, std::size_t client, std::string& out) cons
       return peer::append_texts(out, command, {kHeaderNames[i], kHeaderValues[i]});
     }
     case Event::Body:
-      return peer::append_body(
-          out, std::string_view(body_).substr(step.index, peer::kMaxChunkBytes));
+      return peer::append_body(out,
+                               std::string_view(body_).substr(step.index, peer::kMaxChunkBytes));
     default:
       return peer::append_bare(out, command);
   }

@@ -1,7 +1,7 @@
 // script.h - what one session says, worked out once from the filter's negotiation.
 //
-// A session is the opening (connect, HELO) and then, for each message, MAIL to the final dot. A step
-// that the filter declined is in the script only where the client itself acts and may pause.
+// A session is the opening (connect, HELO) and then, for each message, MAIL to the final dot. A
+// step that the filter declined is in the script only where the client itself acts and may pause.
 // Immutable once made; read by all sessions of a thread.
 #pragma once
 

@@ -1,7 +1,7 @@
 // answers.h - what a filter says: the negotiation, the answer to an event, the edits at the end.
 //
-// Parsing never fails loudly on what a filter may legally send; what no filter may send gives nullopt
-// (the caller reports the frame). Values own their text.
+// Parsing never fails loudly on what a filter may legally send; what no filter may send gives
+// nullopt (the caller reports the frame). Values own their text.
 #pragma once
 
 #include <array>
@@ -37,8 +37,8 @@ std::optional<Negotiation> parse_negotiation(std::string_view body);
 struct Edit {
   AnswerCode code = AnswerCode::AddHeader;
   std::uint32_t index = 0;         // of InsertHeader and ChangeHeader
-  std::vector<std::string> texts;  // header: name, value; recipients and sender: address, parameters;
-                                   // ReplaceBody: one chunk; Quarantine: the reason
+  std::vector<std::string> texts;  // header: name, value; recipients and sender: address,
+                                   // parameters; ReplaceBody: one chunk; Quarantine: the reason
 };
 
 // The answer that ends an event.

@@ -1,7 +1,7 @@
 // frame.h - frames of the milter protocol: bytes to frames and back.
 //
-// FrameReader takes bytes as they come from a socket, in any cut, and gives whole frames. A length of
-// 0 or above kMaxAnswerBytes ends the stream: what follows cannot be told apart any more, so the
+// FrameReader takes bytes as they come from a socket, in any cut, and gives whole frames. A length
+// of 0 or above kMaxAnswerBytes ends the stream: what follows cannot be told apart any more, so the
 // reader stays broken. Not thread-safe; one reader per connection.
 #pragma once
 

@@ -7,7 +7,8 @@
 // does not answer in time, is an Error.
 //
 // The session does not think for the caller: order, and what a rejection ends, are the caller's, so
-// that a test may also do it wrong. One thread at a time; closing is the destructor's (without QUIT).
+// that a test may also do it wrong. One thread at a time; closing is the destructor's (without
+// QUIT).
 #pragma once
 
 #include <chrono>

@@ -88,10 +88,10 @@ inline constexpr std::size_t kEvents = 10;
 struct EventRule {
   Event event;
   Command command;
-  std::string_view name;     // as reports and test messages call it
-  std::uint32_t declined;    // set by the filter: the event is not sent
-  std::uint32_t silent;      // set by the filter: the event is not answered
-  int macro_stage;           // index of its macro list in the negotiation, -1: has none
+  std::string_view name;   // as reports and test messages call it
+  std::uint32_t declined;  // set by the filter: the event is not sent
+  std::uint32_t silent;    // set by the filter: the event is not answered
+  int macro_stage;         // index of its macro list in the negotiation, -1: has none
 };
 
 inline constexpr std::array<EventRule, kEvents> kEventRules = {{

@@ -1,7 +1,7 @@
 // requests.h - what an MTA sends: each function appends one frame to `out`.
 //
-// Strings are written as given and closed with a NUL, also when they hold a NUL themselves: a hostile
-// peer is made of the same functions.
+// Strings are written as given and closed with a NUL, also when they hold a NUL themselves: a
+// hostile peer is made of the same functions.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,7 @@ void append_connect(std::string& out, const ClientAddress& client);
 // commands: one text; header: name and value.
 void append_texts(std::string& out, Command command, const std::vector<std::string_view>& texts);
 void append_body(std::string& out, std::string_view chunk);
-void append_bare(std::string& out, Command command);  // data, end of headers, end of body, abort, quit
+void append_bare(std::string& out,
+                 Command command);  // data, end of headers, end of body, abort, quit
 
 }  // namespace sluice::peer

@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""Measures Sluice against two filters that do nothing, in the same run, and prints the ratios.
+
+E is a filter on libmilter that takes only connect, helo, mail, rcpt and the end (empty_libmilter), I
+the same on plain epoll (empty_epoll). Each round starts every filter once, alone, in an order that
+turns; the figures are medians of the rounds. Absolute figures drift with the machine, ratios hold.
+
+    scripts/bench                         every row that the binaries at hand allow
+    scripts/bench --rows busy,pauses      some of them
+    scripts/bench --rounds 9 --write      longer, and into bench/RESULTS.md
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "RESULTS.md"
+MARK = "<!-- runs, newest first -->\n"
+
+# What the generator is told for each row; `idle` is a number that --idle replaces.
+SCENARIOS = {
+    "busy": ("50 connections, no pauses", ["--connections", "50"]),
+    "pauses": ("50 connections, clients pause 20 ms", ["--connections", "50", "--pause", "20"]),
+    "idle": ("the same beside {idle} idle connections",
+             ["--connections", "50", "--pause", "20", "--idle", "{idle}"]),
+    "thousand": ("1,000 busy sessions", ["--connections", "1000", "--clients", "5000"]),
+    "rules10": ("10 rules, 50 connections, no pauses", ["--connections", "50"]),
+    "rules1000": ("1,000 rules, 50 connections, no pauses", ["--connections", "50"]),
+}
+RULES = {"rules10": 10, "rules1000": 1000}
+
+# One rule of each kind that is decided in memory; none matches the generator's mail.
+RULE_FORMS = [
+    ("connect", 'client.ip in [203.0.113.{b}, 198.51.100.{b}, 192.0.2.{b}]', "reject 554"),
+    ("helo", 'helo.name ends_with ".dyn{n}.example"', "reject 550 5.7.1"),
+    ("helo", 'helo.name =~ /^(dsl|pool)-{n}-[0-9]+[.]/i', "reject 550 5.7.1"),
+    ("mail", 'sender.address == "offers{n}@bulk.example"', "reject 550 5.7.1"),
+    ("mail", 'sender.domain under "spam{n}.example"', "reject 550 5.7.1"),
+    ("mail", '(mail.size ?? 0B) > {m}MB', "reject 523"),
+    ("rcpt", 'rcpt.localpart starts_with "trap{n}-"', "reject 550 5.1.1"),
+    ("rcpt", 'rcpt.domain under "closed{n}.example" and not sender.is_null', "reject 550 5.7.1"),
+]
+LIMITS = [
+    ("per-client", "rcpt", "client.ip", "messages", "1000000/1h"),
+    ("per-sender", "rcpt", "sender.domain", "messages", "1000000/1h, 10000000/1d"),
+    ("per-recipient", "rcpt", "rcpt.address", "recipients", "1000000/1h"),
+    ("per-domain", "rcpt", "rcpt.domain", "recipients", "100000000/1h"),
+]
+
+
+def policy_text(rules, limits):
+    """A policy of `rules` rules, `limits` of them limits, through which all of the mail passes."""
+    lines = ["sluice: 1", "policy: bench", "rules:"]
+    for n in range(rules - limits):
+        stage, condition, action = RULE_FORMS[n % len(RULE_FORMS)]
+        condition = condition.format(n=n, b=n % 250 + 1, m=n + 100)
+        lines += [f"  - rule: r{n}", f"    stage: {stage}", f"    when: '{condition}'",
+                  f"    then: {action}"]
+    for name, stage, key, count, rate in LIMITS[:limits]:
+        extra = ["    when: sender.domain is set"] if key == "sender.domain" else []
+        lines += [f"  - limit: {name}", f"    stage: {stage}", *extra, f"    key: {key}",
+                  f"    count: {count}", f"    max: {rate}"]
+    return "\n".join(lines) + "\n"
+
+
+def config_text(folder, engine):
+    return f"""listen: [unix:{folder}/filter.sock]
+policies: [{folder}/policy.yaml]
+state: {folder}/state
+control: {folder}/control.sock
+engine: {engine}
+"""
+
+
+class Filter:
+    """A filter that runs on a socket in a folder of its own, stopped at the end of `with`."""
+
+    def __init__(self, name, command, folder):
+        self.name, self.command, self.folder = name, command, folder
+        self.socket = folder / "filter.sock"
+
+    def __enter__(self):
+        self.log = open(self.folder / "log", "w", encoding="utf-8")
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 15
+        while time.monotonic() < end and self.process.poll() is None:
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(str(self.socket))
+                    return self
+                except OSError:
+                    time.sleep(0.02)
+        self.__exit__()
+        raise RuntimeError(f"{self.name} does not listen:\n{(self.folder / 'log').read_text()[-2000:]}")
+
+    def __exit__(self, *unused):
+        if self.process.poll() is None:
+            # Not TERM: a filter on libmilter takes up to five seconds to end, and none has mail to lose.
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.build = pathlib.Path(arguments.build)
+        self.load = self.build / "bench" / "milter_load"
+
+    def filters(self, row):
+        """(label, what makes its command from a folder) of every filter of a row."""
+        rules = RULES.get(row, self.arguments.rules)
+        found = []
+        if row not in RULES:
+            for label, binary in (("E", "empty_libmilter"), ("I", "empty_epoll")):
+                found.append((label, lambda folder, b=binary: [
+                    str(self.build / "bench" / b), f"unix:{folder}/filter.sock"]))
+        for engine in self.arguments.engines.split(","):
+            if self.arguments.sluice and engine:
+                found.append((f"sluice/{engine}", lambda folder, e=engine: self.sluice(folder, e, rules)))
+        return found
+
+    def sluice(self, folder, engine, rules):
+        (folder / "policy.yaml").write_text(policy_text(rules, self.arguments.limits))
+        (folder / "sluice.yaml").write_text(config_text(folder, engine))
+        (folder / "state").mkdir()
+        return [self.arguments.sluice, "run", "-c", str(folder / "sluice.yaml")]
+
+    def run_one(self, row, label, make_command):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+        try:
+            with Filter(label, make_command(folder), folder) as running:
+                options = [o.format(idle=self.arguments.idle) for o in SCENARIOS[row][1]]
+                command = [str(self.load), "--at", f"unix:{running.socket}", "--pid",
+                           str(running.process.pid), "--seconds", str(self.arguments.seconds),
+                           "--json", *options]
+                result = subprocess.run(command, capture_output=True, text=True, check=False)
+                if not result.stdout:
+                    raise RuntimeError(f"{label}, {row}: {result.stderr.strip()}")
+                figures = json.loads(result.stdout)
+                if figures["failures"] or figures["refused"] or figures["idle_lost"]:
+                    raise RuntimeError(f"{label}, {row}: not all mail passed: {result.stdout}")
+                return figures
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def measure(self, row):
+        filters = self.filters(row)
+        gathered = {label: [] for label, _ in filters}
+        for number in range(self.arguments.rounds):
+            turn = number % len(filters) if filters else 0
+            for label, make_command in filters[turn:] + filters[:turn]:
+                gathered[label].append(self.run_one(row, label, make_command))
+                print(".", end="", file=sys.stderr, flush=True)
+        print("", file=sys.stderr)
+        return {label: summary(runs) for label, runs in gathered.items()}
+
+
+def summary(runs):
+    def median(pick):
+        return statistics.median(pick(run) for run in runs)
+    return {
+        "messages/s": median(lambda r: r["messages_per_second"]),
+        "CPU us/message": median(lambda r: r["cpu_us_per_message"]),
+        "p50 us": median(lambda r: r["latency"]["all"]["p50_us"]),
+        "p99 us": median(lambda r: r["latency"]["all"]["p99_us"]),
+        "p99/p50": median(lambda r: r["latency"]["all"]["p99_us"] / max(r["latency"]["all"]["p50_us"], 1)),
+        "RSS KiB": median(lambda r: r["rss_kib"]),
+        "threads": median(lambda r: r["threads"]),
+        "KiB/idle": median(lambda r: r["idle_kib_each"]),
+    }
+
+
+def table(row, results, idle):
+    """One scenario as a table: medians, and in brackets the ratio to E where there is one."""
+    columns = ["messages/s", "CPU us/message", "p50 us", "p99 us", "p99/p50", "RSS KiB", "threads"]
+    if row == "idle":
+        columns.append("KiB/idle")
+    lines = [f"**{row}**: {SCENARIOS[row][0].format(idle=f'{idle:,}')}", "",
+             "| filter | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    base = results.get("E")
+    for label, figures in results.items():
+        cells = []
+        for column in columns:
+            value = figures[column]
+            cell = f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+            if base and label != "E" and column in columns[:4] and base[column]:
+                cell += f" ({value / base[column]:.2f})"
+            cells.append(cell)
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def bars(results):
+    """The rows of the speed table that these scenarios decide: (number, what, target, value)."""
+    found = []
+
+    def ratio(row, label, column, other_row, other_label):
+        try:
+            return results[row][label][column] / results[other_row][other_label][column]
+        except (KeyError, ZeroDivisionError):
+            return None
+
+    def add(number, what, target, holds, value):
+        if value is not None:
+            found.append((number, what, target, f"{value:.2f}", "yes" if holds(value) else "**no**"))
+
+    for engine, speed, cpu in (("libmilter", 0.9, 1.15), ("wire", 1.5, 0.5)):
+        label = f"sluice/{engine}"
+        add(1, f"messages/s, {engine} / E", f">= {speed}", lambda v, s=speed: v >= s,
+            ratio("busy", label, "messages/s", "busy", "E"))
+        add(2, f"CPU per message, {engine} / E", f"<= {cpu}", lambda v, c=cpu: v <= c,
+            ratio("busy", label, "CPU us/message", "busy", "E"))
+    add(3, "CPU per message, 20 ms pauses, wire / E", "<= 0.25", lambda v: v <= 0.25,
+        ratio("pauses", "sluice/wire", "CPU us/message", "pauses", "E"))
+    add(4, "CPU per message, idle connections / none, wire", "<= 1.2", lambda v: v <= 1.2,
+        ratio("idle", "sluice/wire", "CPU us/message", "pauses", "sluice/wire"))
+    for engine in ("libmilter", "wire"):
+        label = f"sluice/{engine}"
+        idle = results.get("idle", {}).get(label, {}).get("KiB/idle")
+        add(5, f"KiB per idle connection, {engine}", "<= 2", lambda v: v <= 2, idle)
+    add(6, "p99/p50 at 1,000 busy sessions, wire", "<= 3", lambda v: v <= 3,
+        results.get("thousand", {}).get("sluice/wire", {}).get("p99/p50"))
+    for engine in ("libmilter", "wire"):
+        label = f"sluice/{engine}"
+        add(10, f"CPU per message, 1,000 rules / 10 rules, {engine}", "<= 1.2", lambda v: v <= 1.2,
+            ratio("rules1000", label, "CPU us/message", "rules10", label))
+    return found
+
+
+def bars_table(rows):
+    lines = ["| row | what | target | seen | holds |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n" if rows else ""
+
+
+def output_of(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
+                  if line.startswith("model name")), "unknown CPU")
+    return f"{os.cpu_count()} cores of {model}, Linux {os.uname().release.split('-')[0]}"
+
+
+def describe_run(arguments, load_before):
+    commit = output_of("git", "rev-parse", "--short", "HEAD") or "unknown"
+    if output_of("git", "status", "--porcelain", "--untracked-files=no"):
+        commit += " with changes"
+    again = "scripts/bench " + " ".join(shlex.quote(a) for a in sys.argv[1:] if a != "--write")
+    today = datetime.date.today().isoformat()
+    return (f"## {today}, {commit}\n\n{machine()}; load average before: {load_before:.1f}; medians of "
+            f"{arguments.rounds} rounds of {arguments.seconds} s; {arguments.rules} rules, "
+            f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again.strip()}`\n")
+
+
+def write_results(section):
+    text = RESULTS.read_text(encoding="utf-8")
+    before, after = text.split(MARK, 1)
+    RESULTS.write_text(before + MARK + "\n" + section + after, encoding="utf-8")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=str(ROOT / "build" / "release"))
+    parser.add_argument("--sluice", default=None, help="the binary; default: that of the build, if there")
+    parser.add_argument("--engines", default="libmilter", help="comma-separated: libmilter,wire")
+    parser.add_argument("--rows", default="busy,pauses,idle,thousand,rules10,rules1000")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--idle", type=int, default=2000)
+    parser.add_argument("--rules", type=int, default=100)
+    parser.add_argument("--limits", type=int, default=4, choices=range(len(LIMITS) + 1))
+    parser.add_argument("--write", action="store_true", help="add the figures to bench/RESULTS.md")
+    parser.add_argument("--show-policy", action="store_true", help="print the policy and end")
+    arguments = parser.parse_args()
+    unknown = set(arguments.rows.split(",")) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"no row is called {', '.join(sorted(unknown))}")
+    built = pathlib.Path(arguments.build) / "sluice"
+    if arguments.sluice is None and built.exists():
+        arguments.sluice = str(built)
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.show_policy:
+        print(policy_text(arguments.rules, arguments.limits), end="")
+        return 0
+    bench = Bench(arguments)
+    load_before = os.getloadavg()[0]
+    results = {}
+    for row in arguments.rows.split(","):
+        if not bench.filters(row):
+            print(f"{row}: needs the sluice binary, left out", file=sys.stderr)
+            continue
+        results[row] = bench.measure(row)
+        print(table(row, results[row], arguments.idle), flush=True)
+    summary_rows = bars_table(bars(results))
+    print(summary_rows)
+    if arguments.write:
+        tables = "\n".join(table(row, figures, arguments.idle) for row, figures in results.items())
+        write_results("\n".join(part for part in (describe_run(arguments, load_before), summary_rows, tables)
+                                if part) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RuntimeError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(69)
