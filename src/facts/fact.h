@@ -22,12 +22,14 @@ namespace sluice::facts {
 
 inline constexpr int kMaxDnsLookups = 60;       // of one transaction over all facts; beyond it facts are unknown (budget)
 
+class GeoDatabase;                              // facts/geo_database.h
+
 // What the site says once, for all facts.
 struct FactSettings {
   std::vector<Network> trusted_relays;
   std::string delimiters = "+";                 // addresses: {delimiter: "+"}
   bool fold_local_part = true;
-  std::string geoip_country, geoip_asn;         // paths of MaxMind DB files, empty: facts are none
+  std::shared_ptr<const GeoDatabase> country, asn;  // null: the facts are none
   std::string server_name;                      // when the MTA does not tell
 };
 

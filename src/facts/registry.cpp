@@ -1,0 +1,59 @@
+#include <algorithm>
+
+#include "facts/fact.h"
+
+namespace sluice::facts {
+
+#define FACTS(file) std::vector<Fact> file##_facts();
+#include "facts/facts.def"
+#undef FACTS
+
+namespace {
+
+std::vector<Fact> collect() {
+  std::vector<Fact> all;
+  const auto take = [&all](std::vector<Fact> group) {
+    std::move(group.begin(), group.end(), std::back_inserter(all));
+  };
+#define FACTS(file) take(file##_facts());
+#include "facts/facts.def"
+#undef FACTS
+  std::sort(all.begin(), all.end(),
+            [](const Fact& a, const Fact& b) { return a.signature.name < b.signature.name; });
+  return all;
+}
+
+std::vector<policy::FactSignature> signatures() {
+  std::vector<policy::FactSignature> list;
+  for (const Fact& fact : all_facts()) list.push_back(fact.signature);
+  return list;
+}
+
+}  // namespace
+
+const std::vector<Fact>& all_facts() {
+  static const std::vector<Fact> facts = collect();
+  return facts;
+}
+
+const Fact* find_fact(std::string_view name) {
+  const auto& all = all_facts();
+  const auto at = std::lower_bound(all.begin(), all.end(), name, [](const Fact& f, std::string_view n) {
+    return f.signature.name < n;
+  });
+  return at != all.end() && at->signature.name == name ? &*at : nullptr;
+}
+
+const policy::Vocabulary& built_in_vocabulary() {
+  static const policy::Vocabulary vocabulary(signatures());
+  return vocabulary;
+}
+
+policy::Unknown unknown_of(backends::DnsStatus status) {
+  using backends::DnsStatus;
+  if (status == DnsStatus::ServFail) return {policy::UnknownReason::ServFail};
+  if (status == DnsStatus::Budget) return {policy::UnknownReason::Budget};
+  return {policy::UnknownReason::Timeout};
+}
+
+}  // namespace sluice::facts
