@@ -1,0 +1,56 @@
+#include "backends/dns_cache.h"
+
+namespace sluice::backends {
+
+namespace {
+
+std::size_t answer_bytes(const DnsAnswer& answer) {
+  std::size_t bytes = sizeof(DnsAnswer);
+  for (const DnsRecord& record : answer.records) bytes += sizeof(DnsRecord) + record.text.size();
+  return bytes;
+}
+
+}  // namespace
+
+std::string question_key(std::string_view name, DnsType type) {
+  std::string key(name);
+  key += ' ';  // in no canonical name
+  key += dns_type_name(type);
+  return key;
+}
+
+void DnsCache::erase(Entries::iterator entry) {
+  bytes_ -= entry->bytes;
+  by_key_.erase(entry->key);
+  entries_.erase(entry);
+}
+
+std::shared_ptr<const DnsAnswer> DnsCache::find(std::string_view name, DnsType type, Time now) {
+  const auto found = by_key_.find(question_key(name, type));
+  if (found == by_key_.end()) return nullptr;
+  const Entries::iterator entry = found->second;
+  if (entry->until <= now) {
+    erase(entry);
+    return nullptr;
+  }
+  entries_.splice(entries_.begin(), entries_, entry);
+  return entry->answer;
+}
+
+void DnsCache::insert(std::string_view name, DnsType type, const DnsAnswer& answer,
+                      std::chrono::seconds ttl, Time now) {
+  std::string key = question_key(name, type);
+  if (const auto old = by_key_.find(key); old != by_key_.end()) erase(old->second);
+  if (max_entries_ == 0 || ttl.count() <= 0 || answer_bytes(answer) > kMaxCachedAnswerBytes) return;
+  const std::size_t bytes = answer_bytes(answer) + sizeof(Entry) + key.size();
+  while (!entries_.empty() &&
+         (entries_.size() >= max_entries_ || bytes_ + bytes > kMaxCacheBytes)) {
+    erase(std::prev(entries_.end()));
+  }
+  entries_.push_front(
+      {std::move(key), std::make_shared<const DnsAnswer>(answer), now + ttl, bytes});
+  by_key_.emplace(entries_.front().key, entries_.begin());
+  bytes_ += bytes;
+}
+
+}  // namespace sluice::backends
