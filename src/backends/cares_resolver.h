@@ -30,7 +30,8 @@
 
 namespace sluice::backends {
 
-inline constexpr std::size_t kMaxInFlight = 512;   // questions on the way
+inline constexpr std::size_t kMaxInFlight =
+    256;  // questions on the way; more replies at once overflow a UDP socket
 inline constexpr std::size_t kMaxWaiting = 20000;  // callers
 inline constexpr std::chrono::seconds kFailureTtl{1};
 
