@@ -135,15 +135,22 @@ bool bind_to(int fd, std::uint16_t port) {
 
 DnsFaultServer::DnsFaultServer(std::string fault_for_all)
     : fault_for_all_(std::move(fault_for_all)) {
-  udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in bound{};
-  socklen_t length = sizeof bound;
-  if (!bind_to(udp_, 0) || getsockname(udp_, reinterpret_cast<sockaddr*>(&bound), &length) != 0)
-    throw std::runtime_error("no UDP port");
-  port_ = ntohs(bound.sin_port);
-  if (!bind_to(tcp_, port_) || listen(tcp_, 16) != 0 || pipe(stop_) != 0)
-    throw std::runtime_error("no TCP port");
+  // A port that is free for both; TCP may hold the number that UDP was given.
+  for (int attempt = 0; attempt < 50 && port_ == 0; ++attempt) {
+    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in bound{};
+    socklen_t length = sizeof bound;
+    if (bind_to(udp_, 0) &&
+        getsockname(udp_, reinterpret_cast<sockaddr*>(&bound), &length) == 0 &&
+        bind_to(tcp_, ntohs(bound.sin_port)) && listen(tcp_, 16) == 0) {
+      port_ = ntohs(bound.sin_port);
+    } else {
+      close(udp_);
+      close(tcp_);
+    }
+  }
+  if (port_ == 0 || pipe(stop_) != 0) throw std::runtime_error("no free port");
   thread_ = std::thread([this] { run(); });
 }
 
