@@ -82,7 +82,7 @@ Result<Address> with_domain(std::string_view local_part, std::string_view domain
     if (!literal) return permanent("the address literal is not valid");
     return Address{std::string(local_part), std::move(*literal), true};
   }
-  if (domain.back() == '.') return permanent("a dot may not stand last in the domain");
+  if (has_final_dot(domain)) return permanent("a dot may not stand last in the domain");
   auto ascii = to_ascii_domain(domain);
   if (!ascii) return permanent("the domain is not a valid domain name");
   return Address{std::string(local_part), std::move(*ascii), false};
@@ -93,7 +93,7 @@ bool strip_source_route(std::string_view& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos) return false;
   for (const std::string_view hop : split(text.substr(0, colon), ',')) {
-    if (hop.empty() || hop.front() != '@' || hop.back() == '.' || !to_ascii_domain(hop.substr(1)))
+    if (hop.empty() || hop.front() != '@' || has_final_dot(hop) || !to_ascii_domain(hop.substr(1)))
       return false;
   }
   text.remove_prefix(colon + 1);

@@ -3,6 +3,7 @@
 #include <idn2.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "base/ip_address.h"
@@ -12,9 +13,13 @@
 namespace sluice::mail {
 namespace {
 
-// A U-label is never longer than its A-label by more than this factor; what is longer need not be
-// converted.
+// What libidn2 is asked at most to convert: no U-label needs more octets than this for an A-label
+// of 63.
+constexpr std::size_t kMaxUnicodeLabel = 4 * kMaxLabel;
 constexpr std::size_t kMaxUnicodeDomain = 4 * kMaxDomain;
+
+// UTS-46 takes these for a dot: ideographic, fullwidth and halfwidth full stop.
+constexpr std::array<std::string_view, 3> kOtherDots{"\u3002", "\uFF0E", "\uFF61"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter_or_digit(char c) {
@@ -35,16 +40,38 @@ bool is_ascii_domain(std::string_view text) {
 }
 
 // UTS-46 of libidn2, without its STD3 rules: those drop characters instead of refusing them.
-std::optional<std::string> to_a_labels(std::string_view text) {
-  if (text.size() > kMaxUnicodeDomain || text.find('\0') != std::string_view::npos)
+std::optional<std::string> to_a_label(std::string_view label) {
+  if (label.size() > kMaxUnicodeLabel || label.find('\0') != std::string_view::npos)
     return std::nullopt;
-  const std::string terminated(text);
+  const std::string terminated(label);
   char* found = nullptr;
   const int status =
       idn2_to_ascii_8z(terminated.c_str(), &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
   const std::unique_ptr<char, void (*)(void*)> owner(found, idn2_free);
   if (status != IDN2_OK || !owner) return std::nullopt;
   return std::string(owner.get());
+}
+
+std::string with_plain_dots(std::string_view text) {
+  std::string plain(text);
+  for (const std::string_view dot : kOtherDots) {
+    for (std::size_t at = 0; (at = plain.find(dot, at)) != std::string::npos;)
+      plain.replace(at, dot.size(), ".");
+  }
+  return plain;
+}
+
+// Label by label: libidn2 would refuse "r3---sn.bücher" for the hyphens of its other label.
+std::optional<std::string> to_a_labels(std::string_view text) {
+  std::string name;
+  for (const std::string_view label : split(text, '.')) {
+    const auto converted = is_ascii(label) ? std::optional(fold(label)) : to_a_label(label);
+    // UTS-46 maps some characters to ASCII that no label has, as U+2100 to "a/c".
+    if (!converted || !is_label(*converted)) return std::nullopt;
+    if (!name.empty()) name += '.';
+    name += *converted;
+  }
+  return name.size() <= kMaxDomain ? std::optional(name) : std::nullopt;
 }
 
 std::string_view without_final_dot(std::string_view text) {
@@ -59,9 +86,14 @@ std::optional<std::string> to_ascii_domain(std::string_view text) {
     const std::string_view name = without_final_dot(text);
     return is_ascii_domain(name) ? std::optional(fold(name)) : std::nullopt;
   }
-  const auto converted = to_a_labels(text);
-  // UTS-46 maps some characters to ASCII that no domain name has, as U+2100 to "a/c".
-  return converted && is_ascii(*converted) ? to_ascii_domain(*converted) : std::nullopt;
+  if (text.size() > kMaxUnicodeDomain || !is_utf8(text)) return std::nullopt;
+  return to_a_labels(without_final_dot(with_plain_dots(text)));
+}
+
+bool has_final_dot(std::string_view text) {
+  return text.ends_with('.') ||
+         std::any_of(kOtherDots.begin(), kOtherDots.end(),
+                     [text](std::string_view dot) { return text.ends_with(dot); });
 }
 
 bool is_under(std::string_view domain, std::string_view parent) {

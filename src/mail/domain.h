@@ -14,6 +14,8 @@ inline constexpr std::size_t kMaxLabel = 63;    // octets, RFC 1035 2.3.4
 // digits and hyphens like any other: whether they decode is left to the DNS, so that no registered name is refused.
 // Idempotent.
 std::optional<std::string> to_ascii_domain(std::string_view text);
+// The text ends with a dot, or with one of the three characters that UTS-46 takes for a dot.
+bool has_final_dot(std::string_view text);
 // Same domain or below it, by labels, never by string suffix. Both in A-label form.
 bool is_under(std::string_view domain, std::string_view parent);
 // The canonical form of an address literal with its brackets (RFC 5321 4.1.3): "[192.0.2.1]", "[IPv6:2001:db8::1]";

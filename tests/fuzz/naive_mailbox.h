@@ -175,7 +175,7 @@ inline bool naive_ascii_domain(std::string_view text) {
 
 inline bool naive_domain(std::string_view text, bool with_utf8) {
   if (is_ascii(text)) return naive_ascii_domain(text) || naive_literal(text);
-  return with_utf8 && text.back() != '.' && text.front() != '[' &&
+  return with_utf8 && !mail::has_final_dot(text) && text.front() != '[' &&
          mail::to_ascii_domain(text).has_value();
 }
 
