@@ -1,5 +1,6 @@
 """The Sluice under test, as a process of its own with a folder of its own."""
 
+import grp
 import os
 import re
 import shlex
@@ -41,7 +42,7 @@ class Sluice:
         self._process = None
         for name in ("run", "state"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
-        loopback.check_walkable(os.path.join(self.folder, "run"))
+        _open_to_postfix(os.path.join(self.folder, "run"))
         if self.policy != policy:
             self.write_policy(policy)
         self._write_configuration(self.spec)
@@ -86,9 +87,8 @@ class Sluice:
             def prepare():
                 os.dup2(number, 3)
         with open(self._log, "a", encoding="utf-8") as log:
-            # umask: the socket must be open to the MTA's user
             self._process = subprocess.Popen([binary(), "run", "-c", self.configuration], stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=log, umask=0o111, pass_fds=descriptors,
+                                             stdout=log, stderr=log, pass_fds=descriptors,
                                              preexec_fn=prepare, env=environment, start_new_session=True)
 
     def _listening(self):
@@ -142,6 +142,16 @@ class Sluice:
     def decisions(self):
         """The decision lines of the log, each as a dictionary of its fields."""
         return [fields for fields in map(parse_line, self.log().splitlines()) if fields.get("ev") == "decision"]
+
+
+def _open_to_postfix(folder):
+    """A set-group-id folder: a socket of mode 0660 that is made in it can be used by Postfix's user."""
+    try:
+        os.chown(folder, -1, grp.getgrnam("postfix").gr_gid)
+        os.chmod(folder, 0o2751)
+    except KeyError:
+        pass  # no Postfix here
+    loopback.check_walkable(folder)
 
 
 def parse_line(line):
