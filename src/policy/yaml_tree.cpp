@@ -164,7 +164,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.node.kind == YamlNode::Kind::Sequence) {
       parent.node.items.push_back(std::move(node));
     } else if (parent.has_key) {
-      if (!duplicate(parent)) parent.node.entries.emplace_back(std::move(parent.key), std::move(node));
+      if (!duplicate(parent)) parent.node.entries.push_back({std::move(parent.key), std::move(node)});
       parent.has_key = false;
     } else {
       set_key(parent, std::move(node));

@@ -42,6 +42,7 @@ class ScalarBuilder {
   std::uint32_t line_ = 0, column_ = 0;  // where the next byte is in step
 };
 
+struct YamlEntry;
 struct YamlNode {
   enum class Kind { Null, Scalar, Sequence, Map };
   Kind kind = Kind::Null;
@@ -50,10 +51,15 @@ struct YamlNode {
   bool quoted = false;                           // quoted or block style
   bool comment_cut = false;                      // a ` #` after a plain value begins a comment on this line (W103)
   std::vector<YamlNode> items;                   // Sequence
-  std::vector<std::pair<Scalar, YamlNode>> entries;  // Map, in file order
+  std::vector<YamlEntry> entries;                // Map, in file order
 
   const YamlNode* find(std::string_view key) const;  // Map entry
   bool is_null() const { return kind == Kind::Null; }
+};
+// A key of a map and its value. A struct of its own, for clang 14 cannot compile a pair of an incomplete type here.
+struct YamlEntry {
+  Scalar first;
+  YamlNode second;
 };
 
 // Parses one document. On an error the tree may be partial; the diagnostics say all that is wrong (E101, E103).
