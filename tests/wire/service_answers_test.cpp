@@ -126,11 +126,18 @@ TEST_CASE("answers: a refusal comes at the step of its rule, the others go on") 
     CHECK(said(peer.rcpt({"<refused@here.example>"})) == "450 4.7.1 at rcpt");
     CHECK(said(peer.rcpt({"<carol@here.example>"})) == "continue");
   }
-  SECTION("data") {
+  SECTION("data: there or, so that no client is left waiting, before the message is taken") {
     MilterPeer peer = greeted(endpoint);
     REQUIRE(passes(peer.mail({"<ann@far.example>"})));
     REQUIRE(passes(peer.rcpt({"<data@here.example>"})));
-    CHECK(said(peer.data()) == "554 5.7.1 at data");
+    std::string refusal = said(peer.data());
+    if (refusal == "continue") {
+      REQUIRE(passes(peer.header("Subject", "minutes")));
+      refusal = said(peer.end_of_headers());
+    }
+    CHECK(refusal == "554 5.7.1 at data");
+    REQUIRE(peer.abort());
+    CHECK(passes(deliver(peer, "<bob@here.example>", "minutes", "text")));
   }
   SECTION("headers: at the end of the headers or at the dot, nowhere else") {
     MilterPeer peer = greeted(endpoint);
