@@ -82,7 +82,7 @@ std::string v6_text(const IpAddress::Bytes& bytes) {
 // Prefixes of IANA's special-purpose registries that no public mail host has.
 const std::array<Network, 24>& special_networks() {
   static const std::array<Network, 24> networks = [] {
-    constexpr std::array<std::string_view, 24> kTexts{
+    constexpr std::array<std::string_view, 24> texts{
         "0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",    "169.254.0.0/16",
         "172.16.0.0/12",   "192.0.0.0/24",   "192.0.2.0/24",  "192.168.0.0/16", "198.18.0.0/15",
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",  // multicast, reserved and broadcast
@@ -90,7 +90,7 @@ const std::array<Network, 24>& special_networks() {
         "3fff::/20",       "5f00::/16",      "fc00::/7",      "fe80::/10",      "fec0::/10",
         "ff00::/8"};
     std::array<Network, 24> made;
-    for (std::size_t i = 0; i < made.size(); ++i) made[i] = Network::parse(kTexts[i]).value();
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = Network::parse(texts[i]).value();
     return made;
   }();
   return networks;

@@ -14,9 +14,9 @@ constexpr std::size_t kMaxMailbox = kMaxPath - 2;  // without the angle brackets
 constexpr std::string_view kPostmaster = "postmaster";
 
 bool is_atext(char c) {
-  constexpr std::string_view kMarks = "!#$%&'*+-/=?^_`{|}~";
+  constexpr std::string_view marks = "!#$%&'*+-/=?^_`{|}~";
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         kMarks.find(c) != std::string_view::npos;
+         marks.find(c) != std::string_view::npos;
 }
 
 bool is_printable(char c) { return c >= 0x20 && c <= 0x7E; }

@@ -105,13 +105,13 @@ bool is_under(std::string_view domain, std::string_view parent) {
 std::optional<std::string> to_address_literal(std::string_view text) {
   if (text.size() < 2 || text.front() != '[' || text.back() != ']') return std::nullopt;
   text = text.substr(1, text.size() - 2);
-  constexpr std::string_view kTag = "IPv6:";
-  const bool tagged = text.size() >= kTag.size() && equal_folded(text.substr(0, kTag.size()), kTag);
-  if (tagged) text.remove_prefix(kTag.size());
+  constexpr std::string_view tag = "IPv6:";
+  const bool tagged = text.size() >= tag.size() && equal_folded(text.substr(0, tag.size()), tag);
+  if (tagged) text.remove_prefix(tag.size());
   const auto address = IpAddress::parse(text);
   const bool has_colon = text.find(':') != std::string_view::npos;
   if (!address || tagged != has_colon) return std::nullopt;
-  return '[' + std::string(address->is_v4() ? "" : kTag) + address->to_string() + ']';
+  return '[' + std::string(address->is_v4() ? "" : tag) + address->to_string() + ']';
 }
 
 bool is_valid_helo(std::string_view argument) {

@@ -14,23 +14,26 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);
 
 namespace {
 
+using namespace std::string_view_literals;
+
 constexpr std::size_t kMaxInput = 1 << 16;
 
 std::string current_input;
 
 void print_input(int signal) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  constexpr char kLabel[] = "input: ";
-  ssize_t written = write(STDERR_FILENO, kLabel, sizeof kLabel - 1);
+  constexpr char digits[] = "0123456789abcdef";
+  constexpr char label[] = "input: ";
+  ssize_t written = write(STDERR_FILENO, label, sizeof label - 1);
   for (const char c : current_input) {
     const auto octet = static_cast<std::uint8_t>(c);
-    const char text[3] = {kDigits[octet >> 4], kDigits[octet & 0xF], ' '};
+    const char text[3] = {digits[octet >> 4], digits[octet & 0xF], ' '};
     written += write(STDERR_FILENO, text, sizeof text);
   }
   written += write(STDERR_FILENO, "\n", 1);
@@ -79,8 +82,8 @@ class Mutator {
 
   char octet() {
     // Half of the time one that means something to some grammar.
-    static const std::string telling(
-        "\0\t\n\r \"#%'()*+,-./0159:;<=>@AZ[\\]_az{}~\x7f\x80\xc3\xe2\xff", 46);
+    static constexpr std::string_view telling =
+        "\0\t\n\r \"#%'()*+,-./0159:;<=>@AZ[\\]_az{}~\x7f\x80\xc3\xe2\xff"sv;
     return below(2) == 0 ? telling[below(telling.size())] : static_cast<char>(below(256));
   }
 

@@ -12,9 +12,9 @@ using namespace sluice;
 namespace {
 
 std::string hex_group(unsigned value, std::size_t width, bool capitals) {
+  const std::string_view digits = capitals ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string text;
-  for (int shift = 12; shift >= 0; shift -= 4)
-    text += (capitals ? "0123456789ABCDEF" : "0123456789abcdef")[value >> shift & 0xF];
+  for (int shift = 12; shift >= 0; shift -= 4) text += digits[value >> shift & 0xF];
   while (text.size() > width && text.front() == '0') text.erase(0, 1);
   return text;
 }
