@@ -1,7 +1,7 @@
 // NetworkSet: networks with a number each, asked for the longest one that contains an address.
-// Built once, then immutable. 100,000 networks are built in some 20 ms, found in some 100 ns, and
-// take at most 42 octets each. Threads: any number may ask at once. An IPv6 network contains no
-// IPv4 address (see Network::contains).
+// 100,000 networks are built in some 30 ms, asked in some 150 ns, and take at most 42 octets each.
+// Built once, then immutable. An IPv6 network contains no IPv4 address (see Network::contains).
+// Threads: any number may ask at once.
 #pragma once
 #include <compare>
 #include <cstdint>

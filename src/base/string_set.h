@@ -1,8 +1,9 @@
 // StringSet: many strings with a number each, compact: all octets in one block, and eight octets of
-// table for three quarters of an entry. A million addresses of 20 octets take 32 MB and are built
-// in some 0.2 s. Built once, then immutable. Threads: any number may ask at once. Compares octets:
-// fold before, on both sides, where case does not count. Hashed with keyed_hash: nobody who sends
-// mail can make look-ups slow.
+// table for three quarters of an entry. A million addresses of 23 octets take 34 MB and are built
+// in some 0.3 s. Built once, then immutable.
+// Compares octets: fold before, on both sides, where case does not count. Hashed with keyed_hash:
+// nobody who sends mail can make look-ups slow.
+// Threads: any number may ask at once.
 #pragma once
 #include <cstdint>
 #include <optional>
