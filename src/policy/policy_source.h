@@ -1,5 +1,5 @@
 // A policy as written: files read, includes followed, `change:` applied, expressions parsed; nothing resolved or typed.
-// yaml_policy.cpp fills it, compiler.cpp turns it into a Program. Everything keeps its place in its file.
+// bundle_loader.cpp fills it, compiler.cpp turns it into a Program. Everything keeps its place in its file.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -199,7 +199,10 @@ struct PolicySource {
   std::vector<std::pair<SourceFilePtr, YamlNode>> tests;  // the `tests:` of each file, as they stand
 };
 
-// Loads policy files (and folders, in name order) as one bundle. Adds every diagnostic of E1xx, E2xx syntax and E7xx.
+// Loads policy files (and the *.yaml of folders, in name order) as one bundle. Adds every diagnostic of E1xx, E2xx
+// syntax, E401 and E7xx (E105: a key is missing, E106: a value of the wrong form, E703: a file cannot be read).
+// The tests of included files are left out: they were written for that bundle alone. A file that holds tests only brings
+// the policy file beside it that its `policy:` names, if that is not among `paths`.
 PolicySource load_policy(const std::vector<std::string>& paths, Diagnostics& diagnostics);
 // The same from text, for tests and editors; includes are looked for beside `name`.
 PolicySource load_policy_text(std::string name, std::string text, Diagnostics& diagnostics);
