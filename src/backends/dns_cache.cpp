@@ -14,7 +14,7 @@ std::size_t answer_bytes(const DnsAnswer& answer) {
 
 std::string question_key(std::string_view name, DnsType type) {
   std::string key(name);
-  key += ' ';  // in no canonical name
+  key += ' ';  // no type has one: the last blank of a key ends the name
   key += dns_type_name(type);
   return key;
 }

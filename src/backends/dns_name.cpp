@@ -5,7 +5,7 @@ namespace sluice::backends {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_label_byte(char c) { return c > ' ' && c < '\x7f' && c != '\\'; }
+bool is_label_byte(char c) { return c >= ' ' && c < '\x7f' && c != '\\'; }
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;

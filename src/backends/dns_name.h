@@ -1,8 +1,8 @@
 // Domain names as the resolver takes and gives them: lower case, no final dot, "" is the root.
 //
 // RFC 1035 2.3.4: labels of 1 to 63 bytes, 253 characters in all. Bytes of a label are printable
-// ASCII without blank and backslash: what could be mistaken further on (NUL, line ends, escapes)
-// never becomes a question. Underscores pass.
+// ASCII without backslash: what could be mistaken further on (NUL, line ends, escapes) never
+// becomes a question. Underscores pass, and blanks, which SPF macros make (RFC 7208 7.1).
 #pragma once
 #include <optional>
 #include <string>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backends/dns_name.h"
+#include "base/text.h"
 
 namespace sluice::backends {
 
@@ -86,14 +87,11 @@ struct Key {
 };
 
 Result<Key> parse_key(std::string_view key) {
-  const std::size_t blank = key.find(' ');
+  const std::size_t blank = key.rfind(' ');
   if (blank == std::string_view::npos)
     return config_error("DNS answer " + quoted(key) + ": expected \"NAME TYPE\"");
-  const std::string_view name = key.substr(0, blank);
-  const std::string type_name =
-      upper(key.substr(key.find_first_not_of(' ', blank) == std::string_view::npos
-                           ? key.size()
-                           : key.find_first_not_of(' ', blank)));
+  const std::string_view name = trim(key.substr(0, blank));
+  const std::string type_name = upper(key.substr(blank + 1));
   const std::optional<DnsType> type = parse_dns_type(type_name);
   if (!type)
     return config_error("DNS answer " + quoted(key) +

@@ -23,10 +23,10 @@ std::string seconds(const SpfMacroValues& v) {
   return std::to_string(
       std::chrono::duration_cast<std::chrono::seconds>(v.now.time_since_epoch()).count());
 }
-// Dotted quad, or 32 dotted nibbles.
+// Dotted quad, or 32 dotted nibbles; capitals because the test suite of the RFC compares explanations so.
 std::string dotted_client(const SpfMacroValues& v) {
   if (v.client.is_v4()) return v.client.to_string();
-  static constexpr std::string_view kHex = "0123456789abcdef";
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;
   for (const std::uint8_t byte : v.client.bytes()) {
     if (!out.empty()) out += '.';

@@ -131,7 +131,8 @@ TEST_CASE("dns name: lower case, no final dot, only bytes that nothing further o
   CHECK(canonical_dns_name("") == std::nullopt);
   CHECK(canonical_dns_name("a..b") == std::nullopt);
   CHECK(canonical_dns_name(".a") == std::nullopt);
-  CHECK(canonical_dns_name("a b.example") == std::nullopt);
+  CHECK(canonical_dns_name("a b.example") == "a b.example");
+  CHECK(canonical_dns_name("a\rb.example") == std::nullopt);
   CHECK(canonical_dns_name("a\\046b.example") == std::nullopt);
   CHECK(canonical_dns_name(std::string("a\0b.example", 11)) == std::nullopt);
   CHECK(canonical_dns_name(std::string(63, 'a') + ".example").has_value());
