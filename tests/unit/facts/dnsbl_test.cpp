@@ -47,8 +47,7 @@ TEST_CASE("dnsbl: NXDOMAIN is no hit, a timeout unknown, nothing to ask no hit")
 
 TEST_CASE("dnsbl: lists of sender domains and HELO names") {
   FactFixture f;
-  f.envelope_.emplace();
-  f.envelope_->sender_path = "<a@Bad.example>";
+  f.envelope_ = mail::Envelope{.sender_path = "<a@Bad.example>", .parameters = {}, .login = {}, .queue_id = {}};
   f.helo_ = "bad.example";
   f.give("bad.example.dbl.example", DnsType::A, {FactFixture::address("127.0.0.2")});
   policy::Dnsbl list = zen();

@@ -65,7 +65,7 @@ TEST_CASE("spf macro: the examples of RFC 7208 7.4") {
 TEST_CASE("spf macro: capitals escape as in URLs, several delimiters split alike") {
   SpfMacroValues v = example();
   v.local_part = "a b~c/d";
-  CHECK(text("%{L}") == "a%20b~c%2Fd");
+  CHECK(text("%{L}", v) == "a%20b~c%2Fd");
   v.local_part = "one+two=three";
   CHECK(text("%{l1+=}", v) == "three");
   CHECK(text("%{lr+=}", v) == "three.two.one");
@@ -83,9 +83,8 @@ TEST_CASE("spf macro: a domain keeps its last 253 characters by whole labels") {
   v.local_part = std::string(60, 'l') + "." + std::string(60, 'm');
   const std::string expanded = domain("%{l}.%{l}.%{l}.example.com", v);
   CHECK(expanded.size() <= 253);
-  CHECK(expanded == std::string(60, 'm') + "." + v.local_part + "." + std::string(60, 'l') + "." +
-                        std::string(60, 'm') + ".example.com" ||
-        expanded == v.local_part + "." + v.local_part + ".example.com");
+  // Three times two labels of 60 and "example.com" are more than fits: the first two labels are gone.
+  CHECK(expanded == std::string(60, 'm') + "." + v.local_part + ".example.com");
   std::string many;
   for (int i = 0; i < 4000; ++i) many += "%{s}.";
   CHECK(domain(many + "example.com", v).size() <= 253);
