@@ -80,6 +80,7 @@ policies: [{folder}/policy.yaml]
 state: {folder}/state
 control: {folder}/control.sock
 engine: {engine}
+resources: {{sessions: 20000}}
 """
 
 
@@ -112,6 +113,26 @@ class Filter:
         self.log.close()
 
 
+def load(generator, running, seconds, options):
+    """Runs the generator at a filter; its figures. All mail must have passed."""
+    command = [str(generator), "--at", f"unix:{running.socket}", "--pid", str(running.process.pid),
+               "--seconds", str(seconds), "--json", *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not result.stdout:
+        raise RuntimeError(f"{running.name}: {result.stderr.strip()}")
+    figures = json.loads(result.stdout)
+    if figures["failures"] or figures["refused"] or figures["idle_lost"] or not figures["messages"]:
+        raise RuntimeError(f"{running.name}: not all mail passed: {result.stdout}")
+    return figures
+
+
+def resident_kib(pid):
+    for line in open(f"/proc/{pid}/status", encoding="utf-8"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
@@ -142,16 +163,7 @@ class Bench:
         try:
             with Filter(label, make_command(folder), folder) as running:
                 options = [o.format(idle=self.arguments.idle) for o in SCENARIOS[row][1]]
-                command = [str(self.load), "--at", f"unix:{running.socket}", "--pid",
-                           str(running.process.pid), "--seconds", str(self.arguments.seconds),
-                           "--json", *options]
-                result = subprocess.run(command, capture_output=True, text=True, check=False)
-                if not result.stdout:
-                    raise RuntimeError(f"{label}, {row}: {result.stderr.strip()}")
-                figures = json.loads(result.stdout)
-                if figures["failures"] or figures["refused"] or figures["idle_lost"]:
-                    raise RuntimeError(f"{label}, {row}: not all mail passed: {result.stdout}")
-                return figures
+                return load(self.load, running, self.arguments.seconds, options)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -255,13 +267,17 @@ def machine():
     return f"{os.cpu_count()} cores of {model}, Linux {os.uname().release.split('-')[0]}"
 
 
-def describe_run(arguments, load_before):
+def run_facts():
+    """Day and commit, for a heading."""
     commit = output_of("git", "rev-parse", "--short", "HEAD") or "unknown"
     if output_of("git", "status", "--porcelain", "--untracked-files=no"):
         commit += " with changes"
+    return f"{datetime.date.today().isoformat()}, {commit}"
+
+
+def describe_run(arguments, load_before):
     again = "scripts/bench " + " ".join(shlex.quote(a) for a in sys.argv[1:] if a != "--write")
-    today = datetime.date.today().isoformat()
-    return (f"## {today}, {commit}\n\n{machine()}; load average before: {load_before:.1f}; medians of "
+    return (f"## {run_facts()}\n\n{machine()}; load average before: {load_before:.1f}; medians of "
             f"{arguments.rounds} rounds of {arguments.seconds} s; {arguments.rules} rules, "
             f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again.strip()}`\n")
 
