@@ -64,7 +64,7 @@ std::string MalformedStream::honest_frame() {
 void MalformedStream::spoil(std::string& bytes) {
   constexpr std::array<std::uint32_t, 8> kLies = {0, 1, 2, 65535, 65537, 1u << 20, 1u << 31, ~0u};
   const auto place = [&] { return below(bytes.size()); };
-  switch (below(8)) {
+  switch (below(9)) {
     case 0:
       bytes.replace(0, 4, length(kLies[below(kLies.size())]));
       break;
@@ -86,6 +86,13 @@ void MalformedStream::spoil(std::string& bytes) {
     case 6:
       bytes = frame(bytes[4], noise(below(300)));
       break;
+    case 7: {  // a well-formed frame whose texts are not what they should be
+      std::string body = bytes.substr(5);
+      if (!body.empty() && below(2) == 0) body.resize(below(body.size()));
+      body.insert(below(body.size() + 1), below(3), '\0');
+      bytes = frame(bytes[4], body);
+      break;
+    }
     default:
       break;  // honest, but nobody said when
   }
