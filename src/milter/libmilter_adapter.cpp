@@ -253,7 +253,22 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
   }
 }
 
+// After a `K` (quit, a new connection follows on the same socket) libmilter has called on_close and does not negotiate
+// again: the new session keeps the steps of the old one, and HDR_LEADSPC, which every MTA that sends `K` offers.
+void reopen(SMFICTX* context) {
+  Libmilter* adapter = the_adapter;
+  if (adapter == nullptr || smfi_getpriv(context) != nullptr) return;
+  try {
+    Link* link = adapter->open_link();
+    if (link == nullptr) return;  // at the cap of sessions: the guard answers
+    link->leading_space = true;
+    smfi_setpriv(context, link);
+  } catch (...) {
+  }
+}
+
 sfsistat on_connect(SMFICTX* context, char* host, _SOCK_ADDR* address) {
+  reopen(context);
   return guard(context, [&](Libmilter& adapter, Link& link) {
     mail::Connection connection;
     connection.client_ip = address_of(address);
