@@ -178,6 +178,7 @@ void BundleLoader::read_section(YamlEntry& entry, SectionReader& sections, Pendi
       {"defaults", &SectionReader::defaults}, {"dnsbl", &SectionReader::dnsbl},           {"facts", &SectionReader::facts},
       {"let", &SectionReader::let},           {"recipients", &SectionReader::recipients}, {"timezone", &SectionReader::timezone}};
   const std::string& key = entry.first.text;
+  if (key == "policy" || key == "version") source_.files[file].origin[key] = entry.first.whole();
   if (const auto owned = kOwned.find(key); owned != kOwned.end()) {
     (sections.*owned->second)(entry);
   } else if (const auto read = kRead.find(key); read != kRead.end()) {

@@ -119,7 +119,7 @@ struct RuleSource {
   std::vector<SelectorSource> from;
   std::optional<mail::Scope> scope;
   // origin of each key for `check --show`: key -> place
-  std::map<std::string, SourceSpan> origin;
+  std::map<std::string, SourceSpan, std::less<>> origin;
   // Keys that a `change:` of another file set: key -> index of that file. Their names are looked for there.
   std::map<std::string, std::size_t, std::less<>> changed_in;
   // Whose lists, lets and defaults the value of `rule_key` sees.
@@ -184,6 +184,8 @@ struct FileSource {
   ReplyAt reply_at = ReplyAt::Rcpt;
   ReplyCodes reply_codes = ReplyCodes::Table;
   std::optional<Scalar> help;
+  // Where `policy`, `version` and each key of `defaults` stand ("mode", "help"); what is not there has its default.
+  std::map<std::string, SourceSpan, std::less<>> origin;
 };
 
 struct PolicySource {

@@ -92,7 +92,7 @@ class RuleReader {
   void set_text(std::string& target, const YamlEntry& e) {
     if (const Scalar* scalar = reader_.text(e)) target = scalar->text;
   }
-  bool has(std::string_view key_name) const { return rule_.origin.count(std::string(key_name)) > 0; }
+  bool has(std::string_view key_name) const { return rule_.origin.find(key_name) != rule_.origin.end(); }
   void need(std::string_view key_name, std::string_view hint = "") {
     if (!has(key_name)) reader_.missing_key(rule_.name_span, key_name, name_of(rule_.kind), hint);
   }
@@ -187,11 +187,6 @@ void RuleReader::then(const YamlEntry& e) {
     auto action = parse_action(node->scalar, reader_.diagnostics());
     reader_.check_comment(*node, !action);
     if (!action) continue;
-    if (!rule_.then.empty() && is_deciding(rule_.then.back().kind)) {
-      const bool both = is_deciding(action->kind);
-      reader_.diagnostics().error("E401", rule_.then.back().span,
-                                  both ? "only one action of a rule may decide" : "the action that decides stands last");
-    }
     rule_.then.push_back(std::move(*action));
   }
 }
@@ -326,7 +321,6 @@ void RuleReader::for_scope(const YamlEntry& e) {
 
 void RuleReader::check_complete() {
   need("stage");
-  const bool answering = (bit(rule_.kind) & kAnswering) != 0;
   if (rule_.kind == RuleKind::Rule) need("then");
   if (rule_.kind == RuleKind::Limit) {
     need("key", "; a constant (key: '\"all\"') makes one counter for everything");
@@ -336,10 +330,6 @@ void RuleReader::check_complete() {
   }
   if (rule_.kind == RuleKind::Score) need("add");
   if (rule_.kind == RuleKind::Exempt) need("from");
-  if (!answering || !rule_.for_each_rcpt) return;
-  for (const ActionSource& action : rule_.then)
-    if (is_deciding(action.kind))
-      reader_.diagnostics().error("E401", action.span, "with `for_each` a rule cannot decide; it may drop the recipient");
 }
 
 }  // namespace

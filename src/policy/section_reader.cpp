@@ -39,6 +39,7 @@ void SectionReader::defaults(const YamlEntry& e) {
   if (!reader_.map(e)) return;
   reader_.entries(e.second, kDefaultKeys, "`defaults`", [this](const YamlEntry& entry, std::size_t index) {
     FileSource& file = own_file();
+    file.origin[entry.first.text] = entry.first.whole();
     if (index == 0) set_word(reader_, file.mode, entry, kModes);
     if (index == 2) set_word(reader_, file.on_error, entry, kOnErrors);
     if (index == 3) set_word(reader_, file.reply_at, entry, kReplyAts);
@@ -224,8 +225,6 @@ void SectionReader::recipients(const YamlEntry& e) {
     for (const YamlNode* node : reader_.texts(entry)) recipients.order.push_back(node->scalar);
   });
   require(e, "profile", "`recipients`");
-  if (recipients.mixed && recipients.mixed->text != "first" && !e.second.find("order"))
-    reader_.missing_key(recipients.mixed->whole(), "order", "`mixed: " + recipients.mixed->text + "`", ", the strictest profile first");
   source_.recipients = std::move(recipients);
 }
 
