@@ -76,12 +76,14 @@ std::set<std::string> ReferenceLimits::held_values(const Limit& limit, Duration 
   return values;
 }
 
-// Each gap is refilled at the rate that the commit at its end knew, the last one at the rate given now.
+// Each gap is refilled at the rate that the commit at its end knew, the last one at the rate given
+// now.
 WideCount ReferenceLimits::debt(const Limit& limit, const Window& refill, TimePoint t) {
   WideCount debt = 0;
   std::optional<TimePoint> last;
   for (const auto& use : limit.uses) {
-    if (!use.refill || limited_period(use.refill->period) != limited_period(refill.period)) continue;
+    if (!use.refill || limited_period(use.refill->period) != limited_period(refill.period))
+      continue;
     if (last) debt = refilled(debt, use.at - *last, use.refill->count);
     debt += bucket_debt(use.n, refill);
     last = use.at;
@@ -131,13 +133,14 @@ bool ReferenceLimits::Check::fits_bucket(TimePoint t) const {
 }
 
 std::int64_t ReferenceLimits::Check::used(TimePoint t) const {
-  if (is_bucket()) return whole_tokens(debt(limit, demand.bucket->refill, t), demand.bucket->refill);
-  if (demand.distinct)
-    return static_cast<std::int64_t>(used_values(limit, period(), t).size());
+  if (is_bucket())
+    return whole_tokens(debt(limit, demand.bucket->refill, t), demand.bucket->refill);
+  if (demand.distinct) return static_cast<std::int64_t>(used_values(limit, period(), t).size());
   return shown(ReferenceLimits::used(limit, period(), t));
 }
 
-// Left alone, what is used and reserved only becomes less: the first moment that fits is found by halving.
+// Left alone, what is used and reserved only becomes less: the first moment that fits is found by
+// halving.
 Duration ReferenceLimits::Check::wait(TimePoint now) const {
   if (fits(now)) return Duration{0};
   Duration too_short{0}, enough = kLongestWait;
@@ -157,12 +160,11 @@ StateAnswer ReferenceLimits::evaluate(const Limit& limit, const Peek& demand, Ti
   for (std::size_t i = 0; i < checks; ++i) {
     const Check check{limit, demand, i, extra, true};
     const Check committed{limit, demand, i, extra, false};
-    const bool first_to_refuse = answer.granted && !check.fits(now);
-    if (i == 0 || first_to_refuse) answer.used = check.used(now);
-    if (first_to_refuse) {
-      answer.granted = false;
-      answer.exceeded = i;
-    }
+    const bool refuses = !check.fits(now);
+    if (i == 0 || (refuses && answer.granted)) answer.used = check.used(now);
+    if (!refuses) continue;
+    if (answer.granted) answer.exceeded = i;
+    answer.granted = false;
     answer.wait = std::max(answer.wait, check.wait(now));
     committed_wait = std::max(committed_wait, committed.wait(now));
   }
@@ -246,7 +248,8 @@ StateAnswer ReferenceLimits::apply(const Renew& op, TimePoint now) {
 }
 
 // Only to keep the lists short: what no window counts any more, and what a bucket has refilled.
-void ReferenceLimits::drop_old_uses(Limit& limit, const std::optional<Bucket>& bucket, TimePoint now) {
+void ReferenceLimits::drop_old_uses(Limit& limit, const std::optional<Bucket>& bucket,
+                                    TimePoint now) {
   const bool is_full = bucket && debt(limit, bucket->refill, now) == 0;
   std::erase_if(limit.uses, [&](const Use& use) {
     if (use.refill)
@@ -337,6 +340,12 @@ std::size_t ReferenceLimits::grant(const std::string& filter, std::int64_t extra
     limit.extra_until = until;
   }
   return count;
+}
+
+void ReferenceLimits::restart() {
+  for (auto& [key, limit] : limits_) limit.holds.clear();
+  settled_.clear();
+  settled_in_order_.clear();
 }
 
 }  // namespace sluice::backends

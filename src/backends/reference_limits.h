@@ -1,4 +1,5 @@
-// The limits of the reference model: every use with its time, every reservation with its lease, answers by definition.
+// The limits of the reference model: every use with its time, every reservation with its lease,
+// answers by definition.
 #pragma once
 #include <deque>
 #include <map>
@@ -23,6 +24,7 @@ class ReferenceLimits {
   std::vector<StateEntry> entries(const std::string& filter, TimePoint now) const;
   std::size_t forget(const std::string& filter, TimePoint now);
   std::size_t grant(const std::string& filter, std::int64_t extra, TimePoint until, TimePoint now);
+  void restart();
 
  private:
   // Something that was committed; either to windows or to a bucket.
@@ -45,7 +47,8 @@ class ReferenceLimits {
     std::int64_t extra = 0;
     TimePoint extra_until{};
   };
-  // One thing that may refuse: a window or the bucket of a demand, with or without regard to what is reserved.
+  // One thing that may refuse: a window or the bucket of a demand, with or without regard to what
+  // is reserved.
   struct Check {
     const Limit& limit;
     const Peek& demand;
@@ -75,7 +78,8 @@ class ReferenceLimits {
   bool is_settled(ReservationId id, const std::string& key, TimePoint now);
   void settle(ReservationId id, const std::string& key, TimePoint now);
   static void drop_old_uses(Limit& limit, const std::optional<Bucket>& bucket, TimePoint now);
-  static std::vector<StateEntry> entries_of(const std::string& key, const Limit& limit, TimePoint now);
+  static std::vector<StateEntry> entries_of(const std::string& key, const Limit& limit,
+                                            TimePoint now);
 
   using Settled = std::pair<std::string, ReservationId>;
   std::map<std::string, Limit> limits_;

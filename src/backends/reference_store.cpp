@@ -229,10 +229,14 @@ std::vector<StateEntry> ReferenceStore::State::seen_entries(const std::string& f
 std::vector<StateEntry> ReferenceStore::State::entries(StateEntry::Kind kind,
                                                        const std::string& filter, TimePoint t) {
   switch (kind) {
-    case StateEntry::Kind::Limit: return limits.entries(filter, t);
-    case StateEntry::Kind::Greylist: return greylist_entries(filter, t);
-    case StateEntry::Kind::List: return list_entries(filter, t);
-    case StateEntry::Kind::Seen: return seen_entries(filter, t);
+    case StateEntry::Kind::Limit:
+      return limits.entries(filter, t);
+    case StateEntry::Kind::Greylist:
+      return greylist_entries(filter, t);
+    case StateEntry::Kind::List:
+      return list_entries(filter, t);
+    case StateEntry::Kind::Seen:
+      return seen_entries(filter, t);
   }
   return {};
 }
@@ -284,6 +288,11 @@ std::size_t ReferenceStore::grant(const std::string& filter, std::int64_t extra,
   const std::lock_guard lock(state_->mutex);
   const auto now = state_->now();
   return state_->limits.grant(filter, extra, now + keep, now);
+}
+
+void ReferenceStore::restart() {
+  const std::lock_guard lock(state_->mutex);
+  state_->limits.restart();
 }
 
 StateHealth ReferenceStore::health() const {

@@ -1,8 +1,8 @@
 // SteadyTime: the time of a store, which never goes back, made from a clock that may be set.
 //
-// A step back is ignored: time goes on from where it was, at the pace of the clock. While it is ahead for that reason, a
-// step forward of more than a day (a machine that started with a wrong clock) is taken as the correction and makes up
-// for it. One thread at a time.
+// A step back is ignored: time goes on from where it was, at the pace of the clock. While it is
+// ahead for that reason, a step forward of more than a day (a machine that started with a wrong
+// clock) is taken as the correction and makes up for it. One thread at a time.
 #pragma once
 #include <algorithm>
 #include <optional>

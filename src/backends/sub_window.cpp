@@ -18,13 +18,9 @@ std::int64_t milliseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
 }  // namespace
 
-Duration limited_period(Duration period) {
-  return std::clamp(period, Duration{1}, kLongestPeriod);
-}
+Duration limited_period(Duration period) { return std::clamp(period, Duration{1}, kLongestPeriod); }
 
-std::int64_t limited_units(std::int64_t n) {
-  return std::clamp<std::int64_t>(n, 0, kMaxUnits);
-}
+std::int64_t limited_units(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, kMaxUnits); }
 
 std::int64_t sub_window(TimePoint at, Duration period) {
   const auto length = limited_period(period).count();

@@ -132,7 +132,9 @@ EACH_WORLD("an id of one key says nothing about another key") {
   CHECK_FALSE(ask(w.store, peek(b)).granted);
 }
 
-EACH_WORLD("several windows are charged together, the first that refuses is named, the longest wait told") {
+EACH_WORLD(
+    "several windows are charged together, the first that refuses is named, the longest wait "
+    "told") {
   TestType w;
   const std::vector<Window> both{{2, minutes(1)}, {3, hours(1)}};
   for (ReservationId id = 1; id <= 2; ++id) use(w.store, reserve(id, "k", both));

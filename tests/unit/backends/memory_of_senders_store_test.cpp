@@ -82,7 +82,8 @@ TEMPLATE_TEST_CASE("greylist: a pass is remembered from its last use", "[store]"
   CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
 }
 
-TEMPLATE_TEST_CASE("greylist: auto_allow after so many different entries", "[store]", STORE_WORLDS) {
+TEMPLATE_TEST_CASE("greylist: auto_allow after so many different entries", "[store]",
+                   STORE_WORLDS) {
   TestType w;
   ask(w.store, promote("a", "host", 2));
   ask(w.store, promote("a", "host", 2));
@@ -198,7 +199,8 @@ TEMPLATE_TEST_CASE("lists: show and forget", "[store]", STORE_WORLDS) {
   CHECK(ask(w.store, contains("friends", "a.example")).contained);
 }
 
-TEMPLATE_TEST_CASE("seen: first and last time, until long after the last", "[store]", STORE_WORLDS) {
+TEMPLATE_TEST_CASE("seen: first and last time, until long after the last", "[store]",
+                   STORE_WORLDS) {
   TestType w;
   CHECK_FALSE(ask(w.store, Seen{"k"}).first_seen);
   ask(w.store, SeenRecord{"k", hours(2)});

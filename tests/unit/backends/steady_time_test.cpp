@@ -24,7 +24,9 @@ TEST_CASE("steady time: goes on at once when the clock is set back") {
   CHECK(time.on_clock(at(kHour)) == at(0));
 }
 
-TEST_CASE("steady time: passes exactly as much as the clock goes forward, whatever steps back lie between") {
+TEST_CASE(
+    "steady time: passes exactly as much as the clock goes forward, whatever steps back lie "
+    "between") {
   std::mt19937_64 random(7);
   SteadyTime time;
   auto wall = at(1'800'000'000'000);

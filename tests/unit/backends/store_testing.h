@@ -1,4 +1,5 @@
-// What the tests of all stores share: short forms of the operations, and one submit that waits for its answers.
+// What the tests of all stores share: short forms of the operations, and one submit that waits for
+// its answers.
 #pragma once
 #include <catch2/catch.hpp>
 #include <memory>
@@ -50,7 +51,8 @@ inline Reserve reserve_value(ReservationId id, std::string key, std::vector<Wind
   return op;
 }
 
-inline Reserve reserve_tokens(ReservationId id, std::string key, Bucket bucket, std::int64_t n = 1) {
+inline Reserve reserve_tokens(ReservationId id, std::string key, Bucket bucket,
+                              std::int64_t n = 1) {
   auto op = reserve(id, std::move(key), {}, n);
   op.bucket = bucket;
   return op;

@@ -14,7 +14,8 @@ TEST_CASE("sub-window: counts for the period at least and a sixtieth more at mos
                                     86'400'000LL, 3'155'760'000'000LL}) {
     for (int i = 0; i < 2000; ++i) {
       const auto time = static_cast<std::int64_t>(random() % 4'000'000'000'000) - 2'000'000'000'000;
-      const auto expiry = sub_window_expiry(sub_window(at(time), Duration{period}), Duration{period});
+      const auto expiry =
+          sub_window_expiry(sub_window(at(time), Duration{period}), Duration{period});
       const auto counted = (expiry - at(time)).count();
       CAPTURE(period, time);
       CHECK(counted >= period);

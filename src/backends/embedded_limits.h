@@ -1,0 +1,102 @@
+// The limits of the embedded store: sub-windows, buckets, distinct values and reservations, in
+// memory. Every answer takes time in the number of windows and sub-windows; only the wait of a
+// refusal also looks at the reservations of the key. Not thread-safe; times never go back.
+#pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "backends/embedded_record.h"
+#include "backends/limit_series.h"
+#include "backends/state_store.h"
+
+namespace sluice::backends {
+
+class RowReader;
+
+struct LimitHold {
+  TimePoint lease;
+  std::int64_t n = 0;
+  std::uint64_t series = 0;  // a bit for each
+  std::optional<std::string> value;
+  StateAnswer answer;  // to be given again
+};
+
+struct LimitRecord : Record {
+  std::string name;
+  std::vector<LimitSeries> series;
+  std::unique_ptr<std::unordered_map<ReservationId, LimitHold>> holds;
+  TimePoint next_lease = TimePoint::max();  // no hold ends before
+  std::int64_t extra = 0;
+  TimePoint extra_until = TimePoint::min();
+  std::size_t values = 0;  // known to its series, as counted last
+
+  void store(std::vector<StoredRow>& rows, bool everything);
+  static void erase_stored(const std::string& key, std::vector<StoredRow>& rows);
+};
+
+class EmbeddedLimits {
+ public:
+  struct Caps {
+    std::size_t limits = 500'000;  // keys
+    std::size_t values =
+        1'000'000;  // of distinct; beyond it a value counts again each time it comes
+    std::size_t reservations = 200'000;  // at one time; beyond it: not available
+    std::size_t settled = 1'000'000;     // ids that are remembered
+  };
+  explicit EmbeddedLimits(const Caps& caps) : caps_(caps) {}
+
+  StateAnswer apply(const Reserve& op, TimePoint now);
+  StateAnswer apply(const Peek& op, TimePoint now);
+  StateAnswer apply(const Commit& op, TimePoint now);
+  StateAnswer apply(const Release& op, TimePoint now);
+  StateAnswer apply(const Renew& op, TimePoint now);
+
+  void sweep(TimePoint now, std::size_t most);
+  bool evict_one(TimePoint now);
+  std::size_t size() const { return records_.size(); }
+  std::size_t reservations() const { return reservations_; }
+  ChangeSource& changes() { return records_; }
+  void load_series(const RowReader& row);
+  void load_value(const RowReader& row);
+  void loaded();  // after the last row
+
+  // What the administrator sees and does, one part of all keys at a time.
+  void show(std::size_t part, const std::string& filter, TimePoint now,
+            std::vector<StateEntry>& entries);
+  std::size_t forget(std::size_t part, const std::string& filter, TimePoint now);
+  std::size_t grant(std::size_t part, const std::string& filter, std::int64_t extra,
+                    TimePoint until, TimePoint now);
+
+ private:
+  struct Demand;
+  struct Check;
+  LimitRecord* current(const std::string& key, TimePoint now);
+  LimitRecord& new_record(const std::string& key, TimePoint now);
+  void refresh(LimitRecord& record, TimePoint now);
+  void count_values(LimitRecord& record);
+  void forget_counts(LimitRecord& record);
+  static StateAnswer evaluate(const LimitRecord* record, const Demand& demand, TimePoint now);
+  StateAnswer hold(LimitRecord& record, const Reserve& op, const StateAnswer& answer,
+                   TimePoint now);
+  void let_go(LimitRecord& record, const LimitHold& hold);
+  void drop_hold(LimitRecord& record, ReservationId id);
+  void set_expiry(LimitRecord& record);
+  std::size_t show_record(const LimitRecord& record, TimePoint now,
+                          std::vector<StateEntry>* entries) const;
+
+  std::uint64_t settled_id(ReservationId id, const std::string& key) const;
+  bool is_settled(std::uint64_t id, TimePoint now);
+  void settle(std::uint64_t id, TimePoint now);
+
+  Caps caps_;
+  RecordTable<LimitRecord> records_;
+  std::size_t values_ = 0;
+  std::size_t reservations_ = 0;
+  std::unordered_set<std::uint64_t> settled_;
+  std::deque<std::pair<TimePoint, std::uint64_t>> settled_in_order_;
+};
+
+}  // namespace sluice::backends

@@ -1,0 +1,74 @@
+// EmbeddedStore: the state of one host, decided in memory and kept in a SQLite file beside it.
+//
+// Every submission is one atomic step. What it changes is on disk at most 50 ms later: a killed
+// process loses no more, the file survives power loss undamaged. Committed use, grants, greylist,
+// lists and values seen survive a restart; reservations do not. When the disk fails, decisions go
+// on from memory and health() says so.
+//
+// The store is bounded: each kind has a cap, and all together have one. What is dropped is what
+// would have expired first; above the common cap first contacts of the greylist go first, then
+// limits, then values seen, then passed entries. List entries are dropped by their own cap only,
+// permanent ones never.
+//
+// Threads: any. submit() answers before it returns. The clock must outlive the store and, unless it
+// may be read by several threads at once, is only used by one thread at a time.
+#pragma once
+#include <filesystem>
+#include <memory>
+
+#include "backends/state_store.h"
+#include "base/result.h"
+
+namespace sluice::backends {
+
+struct EmbeddedOptions {
+  Duration write_interval{25};  // between batches; 50 ms is promised with time to write them
+  bool sync_each_batch =
+      false;  // power loss, too, loses no more than a killed process (an fsync per batch)
+  std::int64_t max_file_bytes = 0;      // 0: as the disk allows
+  std::size_t max_entries = 2'000'000;  // of all kinds together, about 300 to 500 bytes each
+  std::size_t max_limits = 500'000;     // keys
+  std::size_t max_values =
+      1'000'000;  // of all distinct limits; beyond it a value counts each time it comes
+  std::size_t max_reservations =
+      200'000;                          // at one time; beyond it they are answered as not available
+  std::size_t max_settled = 1'000'000;  // ids remembered for kSettledMemory
+  std::size_t max_first_seen = 500'000;  // greylist entries that wait
+  std::size_t max_passed = 1'000'000;
+  std::size_t max_auto_allowed = 200'000;
+  std::size_t max_list_entries = 500'000;
+  std::size_t max_seen = 500'000;
+};
+
+class EmbeddedStore final : public StateStore {
+ public:
+  // Opens or creates state.db in the folder (which is created when missing) and loads it. Errors:
+  // Temporary when another process uses the folder or the disk fails; Config when the folder cannot
+  // be used, or the file is damaged or written by a newer version.
+  static Result<std::unique_ptr<EmbeddedStore>> open(const std::filesystem::path& folder,
+                                                     const Clock& clock,
+                                                     EmbeddedOptions options = {});
+  ~EmbeddedStore() override;  // writes what is left
+
+  void submit(std::vector<StateOp> ops, StateDone done) override;
+  std::vector<StateEntry> show(const StateQuery& query) override;
+  std::size_t forget(StateEntry::Kind kind, const std::string& filter) override;
+  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;
+  StateHealth health() const override;
+
+  // Waits until everything submitted so far is on disk; false when it is not by then.
+  bool flush(Duration most);
+  // Submissions that may have changed something, and how many of them are on disk, in order.
+  struct Progress {
+    std::uint64_t changes = 0, written = 0;
+    Duration unwritten_for{0};
+  };
+  Progress progress() const;
+
+ private:
+  struct State;
+  explicit EmbeddedStore(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::backends
