@@ -21,8 +21,9 @@ class Round : public std::enable_shared_from_this<Round> {
   std::size_t open() const;
   // Blocks until nothing is open or `until` (steady wait of that length) has passed. Returns true when nothing is open.
   bool wait(Duration at_most);
-  // Called (from a backend's thread) when the last one completes; for front ends that park. Empty: none.
-  void on_complete(std::function<void()> wake);
+  // Runs `wake` once (on a backend's thread) when the last one completes; for front ends that park. False: nothing is
+  // open any more, `wake` will not run, go on at once. An empty function takes an earlier one back.
+  bool on_complete(std::function<void()> wake);
   // Forget what is still open: later completions are dropped.
   void close();
 

@@ -1,0 +1,106 @@
+#include "engine/questions.h"
+
+#include <chrono>
+
+#include "facts/fact.h"
+
+namespace sluice::engine {
+
+using backends::DnsAnswer;
+using backends::DnsStatus;
+using backends::DnsType;
+using backends::SpamAnswer;
+using backends::VirusAnswer;
+
+namespace {
+
+using SteadyPoint = std::chrono::steady_clock::time_point;
+
+std::int64_t since_us(SteadyPoint start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+}
+
+const DnsAnswer& budget_used_up() {
+  static const DnsAnswer answer{.status = DnsStatus::Budget, .records = {}};
+  return answer;
+}
+
+}  // namespace
+
+template <class Answer>
+const Answer* Questions::read(const TimedLookup<Answer>& lookup) {
+  if (const auto* timed = lookup->get()) return &timed->answer;
+  missing_.emplace_back([lookup](std::function<void()> wake) { return lookup->await(std::move(wake)); });
+  return nullptr;
+}
+
+const DnsAnswer* Questions::dns(std::string_view name, DnsType type, TimePoint deadline) {
+  std::string key(name);
+  key += ' ';
+  key += dns_type_name(type);
+  auto found = dns_.find(key);
+  if (found == dns_.end()) {
+    if (backends_.dns == nullptr || dns_asked_ >= facts::kMaxDnsLookups) return &budget_used_up();
+    ++dns_asked_;
+    auto lookup = std::make_shared<Lookup<Timed<DnsAnswer>>>();
+    found = dns_.emplace(std::move(key), lookup).first;
+    backends_.dns->query(std::string(name), type, deadline,
+                         [lookup, start = std::chrono::steady_clock::now()](const DnsAnswer& answer) {
+                           lookup->deliver({answer, since_us(start)});
+                         });
+  }
+  return read(found->second);
+}
+
+const SpamAnswer* Questions::spam(TimePoint deadline, const MakeRequest& request) {
+  static const SpamAnswer none;
+  if (backends_.spam == nullptr) return &none;
+  if (!spam_) {
+    spam_ = std::make_shared<Lookup<Timed<SpamAnswer>>>();
+    backends_.spam->scan(request(), deadline, [lookup = spam_, start = std::chrono::steady_clock::now()](SpamAnswer answer) {
+      lookup->deliver({std::move(answer), since_us(start)});
+    });
+  }
+  return read(spam_);
+}
+
+const VirusAnswer* Questions::virus(TimePoint deadline, const MakeRequest& request) {
+  static const VirusAnswer none;
+  if (backends_.virus == nullptr) return &none;
+  if (!virus_) {
+    virus_ = std::make_shared<Lookup<Timed<VirusAnswer>>>();
+    backends_.virus->scan(request(), deadline, [lookup = virus_, start = std::chrono::steady_clock::now()](VirusAnswer answer) {
+      lookup->deliver({std::move(answer), since_us(start)});
+    });
+  }
+  return read(virus_);
+}
+
+void Questions::await(const std::shared_ptr<Round>& round) {
+  for (const auto& await_one : missing_) {
+    auto arrived = round->expect();
+    if (!await_one([arrived] { arrived({}); })) arrived({});
+  }
+  missing_.clear();
+}
+
+std::int64_t Questions::total_us() const {
+  std::int64_t total = forgotten_us_;
+  for (const auto& [key, lookup] : dns_) {
+    if (const auto* timed = lookup->get()) total += timed->took_us;
+  }
+  return total;
+}
+
+std::int64_t Questions::waited_us() const { return dns_.empty() ? 0 : total_us() - begin_event_us_; }
+
+void Questions::begin_transaction() {
+  dns_asked_ = 0;
+  spam_.reset();
+  virus_.reset();
+  if (dns_.empty()) return;
+  forgotten_us_ = total_us();
+  std::erase_if(dns_, [](const auto& entry) { return entry.second->get() != nullptr; });
+}
+
+}  // namespace sluice::engine

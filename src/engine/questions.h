@@ -1,0 +1,68 @@
+// Questions: what the facts of one session ask of resolver and scanners. Asked as soon as a fact wants to know; the
+// answers of all are waited for together.
+//
+// Threads: the session's; backends complete into look-ups that outlive the session.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/dns_resolver.h"
+#include "backends/scanner.h"
+#include "base/text.h"
+#include "engine/lookup.h"
+#include "engine/round.h"
+
+namespace sluice::engine {
+
+class Questions {
+ public:
+  struct Backends {
+    backends::DnsResolver* dns = nullptr;
+    backends::SpamScanner* spam = nullptr;
+    backends::VirusScanner* virus = nullptr;
+  };
+  explicit Questions(Backends backends) : backends_(backends) {}
+
+  // nullptr: not there yet; the round will wait for it. Beyond facts::kMaxDnsLookups of a transaction: Budget.
+  const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type, TimePoint deadline);
+  using MakeRequest = std::function<std::shared_ptr<const backends::ScanRequest>()>;
+  const backends::SpamAnswer* spam(TimePoint deadline, const MakeRequest& request);
+  const backends::VirusAnswer* virus(TimePoint deadline, const MakeRequest& request);
+
+  // From now on the round waits for what was found missing since the last begin_pass().
+  void begin_pass() { missing_.clear(); }
+  void await(const std::shared_ptr<Round>& round);
+  // A new transaction: answers of the last one are forgotten (facts that have read them keep their values), what is
+  // still open stays.
+  void begin_transaction();
+
+  std::int64_t waited_us() const;
+  void begin_event() { begin_event_us_ = total_us(); }
+
+ private:
+  template <class Answer>
+  struct Timed {
+    Answer answer;
+    std::int64_t took_us = 0;
+  };
+  template <class Answer>
+  using TimedLookup = std::shared_ptr<Lookup<Timed<Answer>>>;
+  template <class Answer>
+  const Answer* read(const TimedLookup<Answer>& lookup);
+  std::int64_t total_us() const;
+
+  Backends backends_;
+  std::unordered_map<std::string, TimedLookup<backends::DnsAnswer>, KeyedHash> dns_;
+  TimedLookup<backends::SpamAnswer> spam_;
+  TimedLookup<backends::VirusAnswer> virus_;
+  int dns_asked_ = 0;
+  std::int64_t forgotten_us_ = 0, begin_event_us_ = 0;
+  std::vector<std::function<bool(std::function<void()>)>> missing_;
+};
+
+}  // namespace sluice::engine

@@ -1,0 +1,97 @@
+#include "engine/state_requests.h"
+
+#include <chrono>
+#include <utility>
+
+namespace sluice::engine {
+
+using backends::StateAnswer;
+using backends::StateOp;
+
+namespace {
+
+StateAnswer away() {
+  StateAnswer answer;
+  answer.available = false;
+  answer.granted = false;
+  return answer;
+}
+
+std::int64_t since_us(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+StateSlotPtr StateRequests::ask(StateOp op) {
+  auto slot = std::make_shared<StateSlot>();
+  if (store_ == nullptr) {
+    slot->answer = away();
+    was_away_ = true;
+    return slot;
+  }
+  queue_.push_back(std::move(op));
+  queued_slots_.push_back(slot);
+  return slot;
+}
+
+void StateRequests::flush() {
+  if (queue_.empty()) return;
+  Batch batch;
+  batch.slots = std::exchange(queued_slots_, {});
+  for (const StateOp& op : queue_) {
+    if (const auto* reserve = std::get_if<backends::Reserve>(&op))
+      batch.give_back.emplace_back(backends::Release{reserve->id, reserve->key});
+  }
+  auto done = [reply = batch.reply, start = std::chrono::steady_clock::now()](std::vector<StateAnswer> answers) {
+    reply->deliver(Reply{std::move(answers), since_us(start)});
+  };
+  store_->submit(std::exchange(queue_, {}), std::move(done));
+  batches_.push_back(std::move(batch));
+  collect();
+}
+
+void StateRequests::fill(const Batch& batch, const Reply& reply) {
+  waited_us_ += reply.took_us;
+  for (std::size_t i = 0; i < batch.slots.size(); ++i) {
+    batch.slots[i]->answer = i < reply.answers.size() ? reply.answers[i] : away();
+    if (!batch.slots[i]->answer->available) was_away_ = true;
+  }
+}
+
+bool StateRequests::collect() {
+  bool filled = false;
+  std::erase_if(batches_, [&](const Batch& batch) {
+    const Reply* reply = batch.reply->get();
+    if (reply == nullptr) return false;
+    fill(batch, *reply);
+    return filled = true;
+  });
+  return filled;
+}
+
+void StateRequests::await(const std::shared_ptr<Round>& round) {
+  for (const Batch& batch : batches_) {
+    auto arrived = round->expect();
+    if (!batch.reply->await([arrived] { arrived({}); })) arrived({});
+  }
+}
+
+void StateRequests::give_up() {
+  std::vector<StateOp> give_back;
+  for (Batch& batch : batches_) {
+    for (const StateSlotPtr& slot : batch.slots) slot->answer = away();
+    for (StateOp& op : batch.give_back) give_back.push_back(std::move(op));
+    was_away_ = true;
+  }
+  batches_.clear();
+  settle(std::move(give_back));
+}
+
+void StateRequests::settle(std::vector<StateOp> ops) {
+  if (ops.empty() || store_ == nullptr) return;
+  flush();
+  store_->submit(std::move(ops), [](std::vector<StateAnswer>) {});
+}
+
+}  // namespace sluice::engine
