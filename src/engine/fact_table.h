@@ -10,6 +10,7 @@
 #include "engine/questions.h"
 #include "engine/session.h"
 #include "engine/session_facts.h"
+#include "engine/stage_event.h"
 #include "engine/state_requests.h"
 #include "facts/fact.h"
 #include "policy/program.h"
@@ -26,14 +27,15 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   void enter(EventFacts& event) { event_ = &event; }      // whose values are meant from now on
   void set_rule(const policy::Rule* rule) { rule_ = rule; }
   void set_score(double score, bool is_pending);
-  using Words = std::vector<std::pair<std::string_view, std::string>>;
   void set_words(const Words* words) { words_ = words; }  // for templates; null: none
   // Nothing more is waited for in this event: what is missing is unknown.
   void expire() { is_expired_ = true; }
   bool is_expired() const { return is_expired_; }
   void begin_pass() { questions_.begin_pass(); }
   void begin_transaction();
+  void begin_body() { content_.reset(); }  // what was parsed of the header alone is parsed again with the body
   Questions& questions() { return questions_; }
+  const Questions& questions() const { return questions_; }
   // Starts what facts of this stage need that only later stages ask for. Waits for nothing.
   void ask_ahead(mail::Stage stage);
   // The value if it has been found out already; asks nothing. For traces.
@@ -104,7 +106,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   bool store_was_away_ = false;            // the fact at hand asked the store and it was away
   std::optional<TimePoint> first_seen_;
   StateSlotPtr first_seen_slot_;
-  std::unique_ptr<facts::MessageContent> content_;
+  std::shared_ptr<const facts::MessageContent> content_;
 };
 
 }  // namespace sluice::engine

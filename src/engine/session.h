@@ -24,6 +24,8 @@
 
 namespace sluice::engine {
 
+class Ledger;
+
 // The caps of `resources:` in the service configuration, with their defaults.
 struct Resources {
   std::size_t recipients = 2'000;           // beyond it RCPT answers 452 4.5.3
@@ -48,6 +50,11 @@ class GivenFacts {
 struct Services {
   const Clock* clock = nullptr;
   backends::StateStore* store = nullptr;
+  // The limiter of this process alone, for `on_error: local`; answers before submit() returns. Null: such limits do not
+  // act while the store is away.
+  backends::StateStore* local_store = nullptr;
+  // What sessions share. Null: each session has its own.
+  Ledger* ledger = nullptr;
   backends::DnsResolver* dns = nullptr;
   backends::SpamScanner* spam = nullptr;
   backends::VirusScanner* virus = nullptr;
@@ -72,6 +79,7 @@ using Progress = std::optional<Answer>;
 
 class Session {
  public:
+  // `services` outlives the session.
   Session(const Services& services, policy::ProgramPtr program);
   ~Session();                               // releases what is still reserved
   Session(const Session&) = delete;

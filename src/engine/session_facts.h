@@ -59,4 +59,9 @@ struct SessionFacts {
   std::unordered_map<std::string, policy::Value, KeyedHash> headers;  // header("X") of this message
 };
 
+// The null reverse-path, "<>" (RFC 5321 4.5.5).
+inline bool mail_is_from_nobody(const mail::Envelope& envelope) {
+  return envelope.sender_path.empty() || envelope.sender_path == "<>";
+}
+
 }  // namespace sluice::engine

@@ -1,0 +1,118 @@
+#include "engine/edits.h"
+
+#include <optional>
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "mail/address.h"
+
+namespace sluice::engine {
+
+using mail::Edit;
+using Kind = policy::ActionSource::Kind;
+
+namespace {
+
+constexpr std::size_t kOctetsOfWord = 45;  // 60 letters of base 64: an encoded word has at most 75 (RFC 2047 2)
+
+std::string base64(std::string_view bytes) {
+  static constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (i + k < bytes.size() ? static_cast<std::uint8_t>(bytes[i + k]) : 0U);
+    for (std::size_t k = 0; k < 4; ++k)
+      out.push_back(k <= bytes.size() - i ? kLetters[(group >> (18 - 6 * k)) & 63] : '=');
+  }
+  return out;
+}
+
+std::string bare_path(const std::string& path) { return std::string(mail::strip_brackets(path)); }
+
+class EditList {
+ public:
+  EditList(const mail::Message& message, const std::vector<mail::Recipient>& accepted)
+      : message_(message), accepted_(accepted) {}
+
+  void add(const PreparedAction& action) {
+    switch (action.kind) {
+      case Kind::Header: push(Edit::Kind::AddHeader, action.name, header_text(action.text)); break;
+      case Kind::InsertHeader: push(Edit::Kind::InsertHeader, action.name, header_text(action.text)); break;
+      case Kind::SetHeader: push(Edit::Kind::SetHeader, action.name, header_text(action.text), 1); break;
+      case Kind::RemoveHeader: push(Edit::Kind::RemoveHeader, action.name, {}); break;
+      case Kind::SubjectPrefix: prefix(action.text); break;
+      case Kind::DropRecipient: drop(action); break;
+      case Kind::AddRecipient: push(Edit::Kind::AddRecipient, bare_path(action.text), {}); break;
+      case Kind::RedirectTo: redirect(action.text); break;
+      case Kind::SetSender: push(Edit::Kind::SetSender, bare_path(action.text), {}); break;
+      case Kind::Footer: push(Edit::Kind::Footer, {}, action.text); break;
+      default: break;  // no edit: lists, log
+    }
+  }
+  std::vector<Edit> take() { return std::move(edits_); }
+
+ private:
+  void push(Edit::Kind kind, std::string name, std::string value, int index = 0) {
+    edits_.push_back({kind, std::move(name), std::move(value), index});
+  }
+  void drop(const PreparedAction& action) {
+    if (!action.name.empty()) return push(Edit::Kind::RemoveRecipient, bare_path(action.name), {});
+    if (action.recipient < accepted_.size())
+      push(Edit::Kind::RemoveRecipient, bare_path(accepted_[action.recipient].path), {});
+  }
+  void redirect(const std::string& to) {
+    for (const mail::Recipient& recipient : accepted_) push(Edit::Kind::RemoveRecipient, bare_path(recipient.path), {});
+    push(Edit::Kind::AddRecipient, bare_path(to), {});
+  }
+  void prefix(const std::string& text) {
+    if (!subject_) {
+      for (const mail::Header& header : message_.headers) {
+        if (equal_folded(header.name, "Subject")) {
+          subject_ = std::string(trim(header.value));
+          has_subject_ = true;
+          break;
+        }
+      }
+    }
+    subject_ = header_text(text) + subject_.value_or("");
+    if (place_) {
+      edits_[*place_].value = *subject_;
+      return;
+    }
+    place_ = edits_.size();
+    push(has_subject_ ? Edit::Kind::SetHeader : Edit::Kind::AddHeader, "Subject", *subject_, has_subject_ ? 1 : 0);
+  }
+
+  const mail::Message& message_;
+  const std::vector<mail::Recipient>& accepted_;
+  std::vector<Edit> edits_;
+  std::optional<std::string> subject_;
+  bool has_subject_ = false;
+  std::optional<std::size_t> place_;  // of the edit of the subject
+};
+
+}  // namespace
+
+std::string header_text(std::string_view text) {
+  if (is_ascii(text)) return std::string(text);
+  std::string out;
+  while (!text.empty()) {
+    std::string_view part = utf8_prefix(text, kOctetsOfWord);
+    if (part.empty()) part = text.substr(0, kOctetsOfWord);
+    if (!out.empty()) out += "\n ";
+    out += "=?UTF-8?B?" + base64(part) + "?=";
+    text.remove_prefix(part.size());
+  }
+  // A blank between an encoded word and what follows belongs to the syntax; the one of the text is inside.
+  return out + " ";
+}
+
+std::vector<Edit> edits_of(const std::vector<PreparedAction>& actions, const mail::Message& message,
+                           const std::vector<mail::Recipient>& accepted) {
+  EditList list(message, accepted);
+  for (const PreparedAction& action : actions) list.add(action);
+  return list.take();
+}
+
+}  // namespace sluice::engine

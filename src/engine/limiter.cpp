@@ -1,0 +1,167 @@
+#include "engine/limiter.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "engine/state_key.h"
+
+namespace sluice::engine {
+
+using backends::Reserve;
+using backends::StateAnswer;
+using policy::CountOf;
+using policy::ExprId;
+using policy::LimitSpec;
+using policy::Program;
+using policy::Rate;
+using policy::Rule;
+using policy::Value;
+
+namespace {
+
+using State = LimitDemand::State;
+
+// Value of one expression of the limit; the demand becomes Pending or Unknown when it cannot be had.
+const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr, FactTable& facts, std::uint32_t recipient,
+                       std::optional<Value>& value) {
+  value = program.evaluate(expr, facts, recipient);
+  if (!value) {
+    demand.state = State::Pending;
+    return nullptr;
+  }
+  if (value->is_unknown()) {
+    demand.state = State::Unknown;
+    demand.reason = value->reason();
+    demand.unknown_of = program.expression_text(expr);
+    return nullptr;
+  }
+  return &*value;
+}
+
+bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+  std::vector<std::string> parts;
+  for (const ExprId expr : rule.limit->key) {
+    std::optional<Value> value;
+    if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
+    parts.push_back(key_part(*value, program.kind_of(expr)));
+  }
+  demand.asked.key = state_key(rule.limit->state_key, parts);
+  demand.asked.name = state_name(program, rule, rule.limit->key, parts);
+  return true;
+}
+
+void add_rate(LimitDemand& demand, const Rate& rate) {
+  if (rate.unlimited) return;
+  demand.rates.push_back(rate);
+  demand.asked.windows.push_back(backends::Window{rate.count, rate.period});
+}
+
+bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+  for (const ExprId expr : rule.limit->max) {
+    std::optional<Value> value;
+    if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
+    if (const auto* rate = value->get_if<Rate>()) add_rate(demand, *rate);
+    if (const auto* list = value->get_if<policy::ValuesPtr>()) {
+      for (const Value& item : **list) {
+        if (const auto* rate = item.get_if<Rate>()) add_rate(demand, *rate);
+      }
+    }
+  }
+  if (rule.limit->bucket_refill) {
+    const Rate& refill = *rule.limit->bucket_refill;
+    demand.rates.push_back(refill);
+    demand.asked.bucket = backends::Bucket{rule.limit->bucket_capacity, {refill.count, refill.period}};
+  }
+  return true;
+}
+
+bool add_distinct(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+  std::optional<Value> value;
+  if (value_for(demand, program, rule.limit->distinct, facts, recipient, value) == nullptr) return false;
+  demand.asked.distinct = key_part(*value, program.kind_of(rule.limit->distinct));
+  return true;
+}
+
+bool add_bytes(LimitDemand& demand, FactTable& facts, mail::Stage stage) {
+  const Value* size = facts.fact(stage == mail::Stage::End ? "msg.size" : "mail.size");
+  if (size == nullptr) {
+    demand.state = State::Pending;
+    return false;
+  }
+  if (size->is_unknown()) {
+    demand.state = State::Unknown;
+    demand.reason = size->reason();
+    demand.unknown_of = "msg.size";
+    return false;
+  }
+  const auto* bytes = size->get_if<std::int64_t>();
+  demand.asked.n = bytes != nullptr ? *bytes : 0;
+  return true;
+}
+
+bool add_units(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, mail::Stage stage,
+               std::uint32_t recipient) {
+  switch (rule.limit->count) {
+    case CountOf::Distinct: return add_distinct(demand, program, rule, facts, recipient);
+    case CountOf::Bytes: return add_bytes(demand, facts, stage);
+    case CountOf::Recipients:
+      if (stage >= mail::Stage::Data) demand.asked.n = facts.recipient_count();
+      return true;
+    case CountOf::Messages:
+    case CountOf::Connections:
+    case CountOf::Failures: return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+LimitDemand limit_demand(const Program& program, const Rule& rule, FactTable& facts, mail::Stage stage,
+                         std::uint32_t recipient) {
+  LimitDemand demand;
+  if (!add_key(demand, program, rule, facts, recipient) || !add_rates(demand, program, rule, facts, recipient) ||
+      !add_units(demand, program, rule, facts, stage, recipient))
+    return demand;
+  const bool unlimited = demand.asked.windows.empty() && !demand.asked.bucket;
+  demand.state = unlimited ? State::Unlimited : State::Ready;
+  return demand;
+}
+
+Reserve local_demand(const Reserve& asked, const LimitSpec& spec) {
+  Reserve local = asked;
+  const std::int64_t percent = spec.fallback_percent.value_or(100);
+  for (backends::Window& window : local.windows) window.count = window.count * percent / 100;
+  if (local.bucket) local.bucket->capacity = local.bucket->capacity * percent / 100;
+  return local;
+}
+
+std::string wait_text(Duration wait) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
+  return render_duration(std::max(Duration{1'000}, Duration{seconds}));
+}
+
+Words limit_words(const Rule& rule, const LimitUse& use, const StateAnswer& answer) {
+  const std::size_t which = std::min(answer.exceeded, use.rates.empty() ? 0 : use.rates.size() - 1);
+  Words words;
+  words.emplace_back("limit.max", use.rates.empty() ? std::string("-") : policy::render_value(Value(use.rates[which])));
+  words.emplace_back("limit.wait", wait_text(answer.wait));
+  words.emplace_back("limit.name", rule.name);
+  return words;
+}
+
+std::int64_t units_over(const LimitUse& use, const StateAnswer& answer) {
+  std::int64_t most = use.asked.bucket ? use.asked.bucket->capacity : 0;
+  if (answer.exceeded < use.asked.windows.size()) most = use.asked.windows[answer.exceeded].count;
+  return std::max<std::int64_t>(1, answer.used + use.asked.n - most);
+}
+
+bool is_charged_at_once(const LimitSpec& spec) { return spec.charge_attempts || spec.count == CountOf::Failures; }
+
+backends::Commit commit_of(const LimitUse& use) {
+  const Reserve& asked = use.asked;
+  return backends::Commit{asked.id, asked.key, asked.name, asked.n, asked.windows, asked.bucket, asked.distinct};
+}
+
+backends::Release release_of(const LimitUse& use) { return backends::Release{use.asked.id, use.asked.key}; }
+
+}  // namespace sluice::engine
