@@ -178,6 +178,31 @@ TEST_CASE("hostile peer: a thousand connections that say nothing disturb nobody"
   check_that_it_serves(*filter);
 }
 
+TEST_CASE("hostile peer: a message of any size is held only up to the caps") {
+  SluiceFilter filter(
+      {kEveryStep.policy, kEveryStep.more_config +
+                              "resources: {body_bytes: 1MB, headers: 100, header_bytes: 64kB}\n"});
+  const auto send_large = [&] {
+    MilterPeer peer = greeted(filter->endpoint());
+    REQUIRE(passes(peer.mail({"<ann@far.example>"})));
+    REQUIRE(passes(peer.rcpt({"<bob@here.example>"})));
+    REQUIRE(passes(peer.data()));
+    const std::string value(1000, 'v');
+    for (int i = 0; i < 20'000; ++i)
+      REQUIRE(passes(peer.header("X-Filler-" + std::to_string(i % 1000), value)));
+    REQUIRE(passes(peer.end_of_headers()));
+    const std::string chunk(kMaxChunkBytes, 'x');
+    for (int i = 0; i < 1000; ++i) REQUIRE(passes(peer.body(chunk)));
+    CHECK(passes(peer.end_of_body()));
+  };
+  check_that_it_serves(*filter);
+  const std::size_t rss = filter->rss_kib();
+  send_large();
+  // 20 MB of headers and 64 MB of body came.
+  if (!is_sanitized()) CHECK(filter->rss_kib() < rss + 12 * 1024);
+  check_that_it_serves(*filter);
+}
+
 TEST_CASE("hostile peer: a stream of broken sessions beside twenty good ones", "[attack]") {
   constexpr std::size_t kGood = 20;
   const std::size_t frames = number_from("SLUICE_ATTACK_FRAMES", 50'000);

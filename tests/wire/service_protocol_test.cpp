@@ -1,5 +1,6 @@
 // What the service agrees with the MTA, and sessions that are unusual, mixed or long.
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <thread>
 
@@ -213,6 +214,74 @@ TEST_CASE("sessions: one that began before a reload keeps its policy") {
   CHECK(seen == "450 4.7.1 one");
   REQUIRE(passes(before.mail({"<ann@far.example>"})));
   CHECK(said(before.rcpt({"<x@here.example>"})) == "550 5.7.1 one");
+}
+
+TEST_CASE("sessions: about a recipient that the MTA refuses anyway nothing is decided") {
+  SluiceFilter filter({policy_of("rcpt", "rcpt.localpart == \"x\""), kNoId});
+  MilterPeer peer = greeted(filter->endpoint());
+  REQUIRE(passes(peer.mail({"<ann@far.example>"})));
+  peer.know_macro("{rcpt_mailer}", "error");
+  peer.know_macro("{rcpt_host}", "5.1.1");
+  peer.know_macro("{rcpt_addr}", "550 5.1.1 User unknown");
+  CHECK(passes(peer.rcpt({"<x@here.example>"})));
+  peer.know_macro("{rcpt_mailer}", "local");
+  CHECK(said(peer.rcpt({"<x@here.example>"})) == "550 5.7.1 one");
+}
+
+TEST_CASE("sessions: an answer that is delayed delays nobody else") {
+  SluiceFilter filter(
+      {"sluice: 1\npolicy: slow\nrules:\n  - rule: slow\n    stage: rcpt\n"
+       "    when: rcpt.localpart == \"slow\"\n    then: delay 3s\n",
+       kNoId});
+  std::vector<std::jthread> slow;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < 20; ++i)
+    slow.emplace_back([&] {
+      auto peer = MilterPeer::attach(filter->endpoint());
+      if (peer && passes(peer->connect()) && passes(peer->helo("slow.far.example")) &&
+          passes(peer->mail({"<ann@far.example>"})) && passes(peer->rcpt({"<slow@here.example>"})))
+        ++answered;
+    });
+  std::this_thread::sleep_for(500ms);
+  const auto begin = std::chrono::steady_clock::now();
+  MilterPeer peer = greeted(filter->endpoint());
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(passes(peer.mail({"<ann@far.example>"})));
+    REQUIRE(passes(peer.rcpt({"<bob@here.example>"})));
+    REQUIRE(passes(peer.end_of_body()));
+  }
+  CHECK(std::chrono::steady_clock::now() - begin < 1500ms);
+  CHECK(answered == 0);
+  slow.clear();
+  CHECK(answered == 20);
+  CHECK(std::chrono::steady_clock::now() - begin > 2s);
+}
+
+TEST_CASE("sessions: beyond the cap an MTA is turned away, below it served again") {
+  SluiceFilter filter({kEcho, kNoId + "resources: {sessions: 5}\n"});
+  std::vector<MilterPeer> held;
+  for (int i = 0; i < 5; ++i) held.push_back(greeted(filter->endpoint()));
+  CHECK_FALSE(MilterPeer::attach(filter->endpoint(), {}, 2s));
+  REQUIRE(passes(held[4].mail({"<ann@far.example>"})));
+  held.pop_back();
+  // The filter learns of the end a moment later.
+  auto next = MilterPeer::attach(filter->endpoint(), {}, 2s);
+  for (int i = 0; i < 50 && !next; ++i) {
+    std::this_thread::sleep_for(100ms);
+    next = MilterPeer::attach(filter->endpoint(), {}, 2s);
+  }
+  REQUIRE(next);
+  CHECK(passes(next->connect()));
+}
+
+TEST_CASE("sessions: recipients beyond the cap are put off, the others stay") {
+  SluiceFilter filter({kEcho, kNoId + "resources: {recipients: 3}\n"});
+  MilterPeer peer = greeted(filter->endpoint());
+  REQUIRE(passes(peer.mail({"<ann@far.example>"})));
+  for (const char* rcpt : {"<a@here.example>", "<b@here.example>", "<c@here.example>"})
+    REQUIRE(passes(peer.rcpt({rcpt})));
+  CHECK(said(peer.rcpt({"<d@here.example>"})).substr(0, 9) == "452 4.5.3");
+  CHECK(passes(peer.end_of_body()));
 }
 
 TEST_CASE("sessions: over TCP no answer waits for a delayed acknowledgement") {
