@@ -74,8 +74,8 @@ def policy_text(rules, limits):
     return "\n".join(lines) + "\n"
 
 
-def config_text(folder, engine):
-    return f"""listen: [unix:{folder}/filter.sock]
+def config_text(folder, engine, listen=None):
+    return f"""listen: ["{listen or f'unix:{folder}/filter.sock'}"]
 policies: [{folder}/policy.yaml]
 state: {folder}/state
 control: {folder}/control.sock
@@ -85,20 +85,23 @@ resources: {{sessions: 20000}}
 
 
 class Filter:
-    """A filter that runs on a socket in a folder of its own, stopped at the end of `with`."""
+    """A filter that runs in a folder of its own, stopped at the end of `with`.
 
-    def __init__(self, name, command, folder):
+    at  where it listens: a path, or a (host, port).
+    """
+
+    def __init__(self, name, command, folder, at=None):
         self.name, self.command, self.folder = name, command, folder
-        self.socket = folder / "filter.sock"
+        self.at = at or str(folder / "filter.sock")
 
     def __enter__(self):
         self.log = open(self.folder / "log", "w", encoding="utf-8")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
-            with socket.socket(socket.AF_UNIX) as probe:
+            with socket.socket(socket.AF_UNIX if isinstance(self.at, str) else socket.AF_INET) as probe:
                 try:
-                    probe.connect(str(self.socket))
+                    probe.connect(self.at)
                     return self
                 except OSError:
                     time.sleep(0.02)
@@ -115,7 +118,7 @@ class Filter:
 
 def load(generator, running, seconds, options):
     """Runs the generator at a filter; its figures. All mail must have passed."""
-    command = [str(generator), "--at", f"unix:{running.socket}", "--pid", str(running.process.pid),
+    command = [str(generator), "--at", f"unix:{running.at}", "--pid", str(running.process.pid),
                "--seconds", str(seconds), "--json", *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if not result.stdout:
@@ -152,9 +155,9 @@ class Bench:
                 found.append((f"sluice/{engine}", lambda folder, e=engine: self.sluice(folder, e, rules)))
         return found
 
-    def sluice(self, folder, engine, rules):
+    def sluice(self, folder, engine, rules, listen=None):
         (folder / "policy.yaml").write_text(policy_text(rules, self.arguments.limits))
-        (folder / "sluice.yaml").write_text(config_text(folder, engine))
+        (folder / "sluice.yaml").write_text(config_text(folder, engine, listen))
         (folder / "state").mkdir()
         return [self.arguments.sluice, "run", "-c", str(folder / "sluice.yaml")]
 

@@ -83,7 +83,7 @@ std::vector<std::string> service_command(const ScratchFolder& folder, const Serv
       "sluice.yaml", "listen: [\"" + text_of(endpoint) + "\"]\npolicies: [" + policy.string() +
                          "]\nstate: " + base + "/state\ncontrol: " + base +
                          "/control.sock\nengine: " + engine + "\n" + setup.more_config);
-  return {environment("SLUICE_BINARY"), "run", "-c", config.string()};
+  return {environment("SLUICE_BIN"), "run", "-c", config.string()};
 }
 
 }  // namespace

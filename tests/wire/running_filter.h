@@ -81,7 +81,7 @@ struct ServiceSetup {
   std::string engine = {};       // default: SLUICE_ENGINE, else libmilter
 };
 
-// SLUICE_BINARY: `sluice run` with a policy of the test.
+// SLUICE_BIN: `sluice run` with a policy of the test.
 class SluiceFilter {
  public:
   explicit SluiceFilter(const ServiceSetup& setup);
