@@ -24,6 +24,8 @@
 
 namespace sluice::policy {
 
+class ListPool;                       // policy/list_pool.h
+
 using ExprId = std::uint32_t;         // expression of this program
 inline constexpr ExprId kNoExpr = 0xffffffff;
 using TemplateId = std::uint32_t;
@@ -178,7 +180,12 @@ struct CompileOptions {
   // Declared facts of the service configuration: a different type is a load error. name -> type.
   std::vector<FactSignature> service_facts;
   bool fold_local_part = true;        // addresses: {localpart: fold}
+  std::string delimiters = "+";       // addresses: {delimiter: "+"}, for strip_tag()
+  // Lists are shared by content with the programs compiled before with the same pool. Null: not shared.
+  std::shared_ptr<ListPool> pool;
 };
+
+struct Code;  // expressions, templates, lists, tables, regular expressions (policy/code.h)
 
 class Program {
  public:
@@ -213,6 +220,8 @@ class Program {
   // unknown value are left out. False: something is pending, nothing was visited.
   using SeenVisitor = std::function<void(std::span<const Value> values, Duration within)>;
   bool visit_seen(std::uint32_t site, FactSource& facts, std::uint32_t recipient, const SeenVisitor& visit) const;
+  // Key of what a seen(...) call has recorded, "policy/rule/seen/expressions": stays when other rules come and go.
+  const std::string& seen_state_key(std::uint32_t site) const;
   // The expression as text, for traces.
   std::string_view expression_text(ExprId expr) const;
   // Facts an expression names, for traces ("the values it saw").
@@ -220,7 +229,6 @@ class Program {
 
  private:
   friend class Compiler;
-  struct Code;  // expressions, templates, lists, tables, regular expressions
   Program();
   std::vector<Rule> rules_;
   std::array<StageRules, mail::kStages> stages_;
@@ -241,5 +249,7 @@ ProgramPtr compile(const PolicySource& source, const Vocabulary& vocabulary, con
 
 // Text in which a value is counted, greylisted and looked up: folds exactly like == of its type. Used by engine/state_key.
 std::string key_text(const Value& value, Kind kind);
+// The same where the site compares local parts exactly (CompileOptions::fold_local_part false).
+std::string key_text(const Value& value, Kind kind, bool fold_local_part);
 
 }  // namespace sluice::policy
