@@ -194,7 +194,7 @@ void add_macros(std::vector<MalformedCase>& cases) {
       {"an empty name", "M\0value\0"s, "c"},
       {"for a command that is none", "Zi\0value\0"s, "c"},
       {"for command NUL", "\0i\0value\0"s, "c"},
-      {"60 KiB of value", "Mi\0"s + std::string(60 * 1024, 'v') + "\0"s, "c"},
+      {"60 KiB of value", "Mi\0"s + std::string(61'440, 'v') + "\0"s, "c"},
   };
   // MAIL behind it shows whether the session still works.
   const std::string mail = frame(Command::Mail, "<ann@far.example>\0"s);

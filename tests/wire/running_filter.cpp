@@ -32,6 +32,7 @@ std::string environment(const char* name) {
 
 pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   const pid_t pid = ::fork();
@@ -62,9 +63,10 @@ peer::Endpoint inet_endpoint() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  const bool is_bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
+                        ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   ::close(fd);
+  if (!is_bound) throw std::runtime_error("no free port");
   return {{}, "127.0.0.1", ntohs(address.sin_port)};
 }
 
@@ -100,7 +102,7 @@ ScratchFolder::~ScratchFolder() {
 }
 
 fs::path ScratchFolder::write(std::string_view name, std::string_view text) const {
-  const fs::path file = path_ / name;
+  fs::path file = path_ / name;
   std::ofstream(file) << text;
   return file;
 }

@@ -1,5 +1,7 @@
 // The service's answers as bytes: the right code, at the right step, exactly as the MTA must get
 // it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <regex>
 
@@ -22,12 +24,11 @@ const std::vector<std::string> kCodes = {
 
 std::string policy_of_all_codes() {
   std::string policy = "sluice: 1\npolicy: codes\nrules:\n";
-  for (const std::string& code : kCodes) {
-    const std::string number = code.substr(0, 3);
-    policy += "  - rule: r" + number + "\n    stage: rcpt\n    when: rcpt.localpart == \"c" +
-              number + "\"\n    then: " + (code[0] == '5' ? "reject " : "defer ") + code +
-              "\n    text: 'code " + number + "'\n";
-  }
+  for (const std::string& code : kCodes)
+    policy += fmt::format(
+        "  - rule: r{0}\n    stage: rcpt\n    when: rcpt.localpart == \"c{0}\"\n    then: {1} {2}\n"
+        "    text: 'code {0}'\n",
+        code.substr(0, 3), code[0] == '5' ? "reject" : "defer", code);
   return policy;
 }
 
@@ -282,9 +283,8 @@ rules:
     CHECK(reply.substr(0, 13) == "550 5.7.1 no ");
     CHECK(reply.size() <= 420);
     for (const char c : reply) CHECK((c >= ' ' && c < '\x7f'));
-    CHECK(sluice::peer::undouble_percent(reply).size() +
-              std::count(reply.begin(), reply.end(), '%') / 2 ==
-          reply.size());
+    const auto percents = static_cast<std::size_t>(std::count(reply.begin(), reply.end(), '%'));
+    CHECK(sluice::peer::undouble_percent(reply).size() + percents / 2 == reply.size());
   }
 }
 
