@@ -47,11 +47,11 @@ SourceSpan comment_span(const Scalar& scalar) {
 
 // Comments begin with "# " and go on as prose; what stands directly behind the # or goes on like an expression was meant
 // as part of the value.
-bool seems_meant(std::string_view comment) {
+bool seems_meant(std::string_view comment, bool is_expression) {
   if (comment.size() < 2) return false;
   if (comment[1] != ' ' && comment[1] != '#' && comment[1] != '-' && comment[1] != '=') return true;
   const std::size_t start = comment.find_first_not_of("# ");
-  if (start == std::string_view::npos) return false;
+  if (start == std::string_view::npos || !is_expression) return false;
   const std::string_view rest = comment.substr(start);
   constexpr std::array<std::string_view, 6> kGoingOn{"and ", "or ", "\"", "== ", "in $", "?? "};
   return std::any_of(kGoingOn.begin(), kGoingOn.end(), [rest](std::string_view w) { return rest.starts_with(w); });
@@ -164,7 +164,7 @@ std::optional<Node> SchemaReader::expression(const YamlNode& node, const Scalar&
   const Scalar* scalar = text(node, key);
   if (!scalar) return std::nullopt;
   auto parsed = parse_expression(*scalar, diagnostics_);
-  check_comment(node, !parsed);
+  check_comment(node, !parsed, true);
   return parsed;
 }
 
@@ -179,17 +179,18 @@ std::vector<Node> SchemaReader::expression_lists(const YamlEntry& entry) {
   std::vector<Node> nodes;
   for (const YamlNode* node : texts(entry)) {
     auto parsed = parse_expression_list(node->scalar, diagnostics_);
-    check_comment(*node, !parsed);
+    check_comment(*node, !parsed, true);
     if (parsed) std::move(parsed->begin(), parsed->end(), std::back_inserter(nodes));
   }
   return nodes;
 }
 
-void SchemaReader::check_comment(const YamlNode& node, bool broken) {
+void SchemaReader::check_comment(const YamlNode& node, bool broken, bool is_expression) {
   if (!node.comment_cut) return;
   const SourceSpan span = comment_span(node.scalar);
   const std::string_view line = span.file->line(span.line);
-  if (!broken && !seems_meant(line.substr(std::min<std::size_t>(span.column - 1, line.size())))) return;
+  const std::string_view comment = line.substr(std::min<std::size_t>(span.column - 1, line.size()));
+  if (!broken && !seems_meant(comment, is_expression)) return;
   diagnostics_.warning("W103", span, "a ` #` begins a comment: what follows does not belong to the value; put the whole value in single quotes if it should");
 }
 

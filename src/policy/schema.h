@@ -41,7 +41,7 @@ class SchemaReader {
   // As expressions(), each cut at commas (`max:`).
   std::vector<Node> expression_lists(const YamlEntry& entry);
   // W103 when the comment behind a plain value seems to be a part of it. `broken`: it does not parse without.
-  void check_comment(const YamlNode& node, bool broken);
+  void check_comment(const YamlNode& node, bool broken, bool is_expression = false);
 
   // Calls `read` for each entry whose key is in `keys`; E102 for the others. `what`: "a rule".
   void entries(const YamlNode& map, Words keys, std::string_view what,

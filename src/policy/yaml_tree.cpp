@@ -219,13 +219,13 @@ constexpr std::array<Wording, 5> kWordings{{
     {"end of sequence flow not found", "a `[` is not closed"},
 }};
 
-std::string syntax_message(std::string_view message, std::string_view line) {
+std::string syntax_message(std::string_view message, std::string_view line, std::size_t column) {
   std::string text(message);
   for (const Wording& wording : kWordings)
     if (message == wording.library) text = wording.ours;
   const std::size_t start = std::min(line.find_first_not_of(" -\t"), line.size());
   for (const std::string_view key : kTextKeys)
-    if (line.substr(start).starts_with(key)) text += "; put the whole value in single quotes";
+    if (line.substr(start).starts_with(key) && column > start + key.size()) text += "; put the whole value in single quotes";
   return text;
 }
 
@@ -272,7 +272,7 @@ YamlNode parse_yaml(const SourceFilePtr& file, Diagnostics& diagnostics) {
   } catch (const Stopped&) {
   } catch (const YAML::Exception& e) {
     const SourceSpan span = builder.place(e.mark);
-    diagnostics.error("E101", span, syntax_message(e.msg, file->line(span.line)));
+    diagnostics.error("E101", span, syntax_message(e.msg, file->line(span.line), span.column));
   } catch (const std::exception& e) {
     diagnostics.error("E101", SourceSpan{file, 1, 1, 1}, e.what());
   }
