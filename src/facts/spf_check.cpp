@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <vector>
 
 #include "facts/spf_record.h"
@@ -245,13 +246,18 @@ Step Evaluation::match_mx(const SpfDirective& d, const std::string& target) {
   if (step != Step::Match) return step;
   if (mx->records.size() > kMaxSpfMxHosts)
     return permanent_error("more than 10 MX hosts of " + target);
+  // By preference: name servers rotate their answers, the verdict shall not follow.
+  std::vector<const backends::DnsRecord*> hosts;
   for (const auto& host : mx->records) {
-    if (is_valid_name(host.text)) answers_.ask(lower_case(host.text), address_type());
+    if (is_valid_name(host.text)) hosts.push_back(&host);  // the null MX (RFC 7505) is none
   }
-  for (const auto& host : mx->records) {
-    if (!is_valid_name(host.text)) continue;  // the null MX (RFC 7505) too
+  std::sort(hosts.begin(), hosts.end(), [](const auto* a, const auto* b) {
+    return std::tie(a->preference, a->text) < std::tie(b->preference, b->text);
+  });
+  for (const auto* host : hosts) answers_.ask(lower_case(host->text), address_type());
+  for (const auto* host : hosts) {
     const DnsAnswer* addresses = nullptr;
-    step = look_up(host.text, address_type(), addresses);
+    step = look_up(host->text, address_type(), addresses);
     if (step == Step::Match) step = match_addresses(*addresses, d);
     if (step != Step::NoMatch) return step;
   }
