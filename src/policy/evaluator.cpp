@@ -331,6 +331,7 @@ TruthOutcome Evaluator::in_values(const CodeNode& node) {
   return result;
 }
 
+// `x in [a, b]` is `x == a or x == b`.
 TruthOutcome Evaluator::in_items(const CodeNode& node) {
   Value own_wanted;
   const Value* wanted = value(operand(node, 0), own_wanted);
@@ -342,10 +343,9 @@ TruthOutcome Evaluator::in_items(const CodeNode& node) {
     const Value* item = value(operand(node, i), own);
     if (!item) pending = true;
     else if (item->is_unknown()) result = result.truth == Truth::Unknown ? result : unknown(*item);
-    else if (wanted && wanted->is_set() && item->is_set() && same(*wanted, *item, node)) return kTrue;
+    else if (wanted && same(*wanted, *item, node)) return kTrue;
   }
-  if (pending) return kPending;
-  return wanted->is_none() ? kFalse : result;
+  return pending ? kPending : result;
 }
 
 // ---- states ----

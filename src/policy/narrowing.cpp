@@ -13,7 +13,10 @@ constexpr Implied kImplied[] = {{"sender.is_null", "sender.address"}};
 
 // A value that is never none: a literal, an enum's word, a fact that is not optional.
 bool is_never_none(const Node& node, std::size_t file, const Declarations& names) {
-  if (node.kind == Node::Kind::Literal || node.kind == Node::Kind::Items) return true;
+  if (node.kind == Node::Kind::Items)
+    return std::all_of(node.children.begin(), node.children.end(),
+                       [&](const Node& item) { return is_never_none(item, file, names); });
+  if (node.kind == Node::Kind::Literal) return true;
   if (node.kind != Node::Kind::Name || names.let(file, node.text)) return false;
   const auto fact = names.fact(node.text);
   return fact ? !fact->signature->type.optional : node.text != "none";
@@ -72,6 +75,9 @@ void Narrowing::assume(const Node& node, bool truth, std::size_t file, const Dec
       if (is_never_none(node.children[0], file, names)) note(node.children[1], file, names);
       return;
     case Node::Kind::In:
+      if (node.children[1].kind == Node::Kind::Items && !is_never_none(node.children[1], file, names)) return;
+      if (truth != node.negated) note(node.children[0], file, names);
+      return;
     case Node::Kind::InRange:
     case Node::Kind::Under:
     case Node::Kind::Contains:
