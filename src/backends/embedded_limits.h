@@ -9,33 +9,12 @@
 #include <unordered_set>
 
 #include "backends/embedded_record.h"
-#include "backends/limit_series.h"
+#include "backends/limit_record.h"
 #include "backends/state_store.h"
 
 namespace sluice::backends {
 
 class RowReader;
-
-struct LimitHold {
-  TimePoint lease;
-  std::int64_t n = 0;
-  std::uint64_t series = 0;  // a bit for each
-  std::optional<std::string> value;
-  StateAnswer answer;  // to be given again
-};
-
-struct LimitRecord : Record {
-  std::string name;
-  std::vector<LimitSeries> series;
-  std::unique_ptr<std::unordered_map<ReservationId, LimitHold>> holds;
-  TimePoint next_lease = TimePoint::max();  // no hold ends before
-  std::int64_t extra = 0;
-  TimePoint extra_until = TimePoint::min();
-  std::size_t values = 0;  // known to its series, as counted last
-
-  void store(std::vector<StoredRow>& rows, bool everything);
-  static void erase_stored(const std::string& key, std::vector<StoredRow>& rows);
-};
 
 class EmbeddedLimits {
  public:
@@ -71,14 +50,11 @@ class EmbeddedLimits {
                     TimePoint until, TimePoint now);
 
  private:
-  struct Demand;
-  struct Check;
   LimitRecord* current(const std::string& key, TimePoint now);
   LimitRecord& new_record(const std::string& key, TimePoint now);
   void refresh(LimitRecord& record, TimePoint now);
   void count_values(LimitRecord& record);
   void forget_counts(LimitRecord& record);
-  static StateAnswer evaluate(const LimitRecord* record, const Demand& demand, TimePoint now);
   StateAnswer hold(LimitRecord& record, const Reserve& op, const StateAnswer& answer,
                    TimePoint now);
   void let_go(LimitRecord& record, const LimitHold& hold);

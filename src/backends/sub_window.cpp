@@ -30,7 +30,8 @@ std::int64_t sub_window(TimePoint at, Duration period) {
 TimePoint sub_window_expiry(std::int64_t index, Duration period) {
   const auto length = limited_period(period).count();
   const auto at = ceil_divide((WideCount{index} + kSubWindows) * length, kSubWindows);
-  return TimePoint{Duration{static_cast<std::int64_t>(at)}};
+  constexpr WideCount kEnd = std::int64_t{1} << 62;  // of time: sums with it do not overflow
+  return TimePoint{Duration{static_cast<std::int64_t>(std::clamp(at, -kEnd, kEnd))}};
 }
 
 WideCount bucket_debt(std::int64_t tokens, const Window& refill) {
