@@ -63,8 +63,17 @@ std::string number(double value) {
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
 
+// Exact, in the largest unit that leaves no rest.
+std::string size(std::int64_t bytes) {
+  constexpr std::array<std::string_view, 4> kUnits{"B", "kB", "MB", "GB"};
+  std::size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < kUnits.size()) bytes /= 1024, ++unit;
+  return std::to_string(bytes).append(kUnits[unit]);
+}
+
 std::string rate(const Rate& r) {
-  return r.unlimited ? "unlimited" : fmt::format("{}{}/{}", r.count, r.bytes ? "B" : "", render_duration(r.period));
+  if (r.unlimited) return "unlimited";
+  return (r.bytes ? size(r.count) : std::to_string(r.count)) + '/' + render_duration(r.period);
 }
 
 std::string literal(const Node& node) {
@@ -73,7 +82,7 @@ std::string literal(const Node& node) {
     case Kind::Text: return quoted(v.get<std::string>());
     case Kind::Bool: return v.get<bool>() ? "true" : "false";
     case Kind::Int: return std::to_string(v.get<std::int64_t>());
-    case Kind::Size: return std::to_string(v.get<std::int64_t>()) + "B";
+    case Kind::Size: return size(v.get<std::int64_t>());
     case Kind::Float: return number(v.get<double>());
     case Kind::Duration: return render_duration(v.get<Duration>());
     case Kind::Rate: return rate(v.get<Rate>());
@@ -101,14 +110,14 @@ std::string joined(const Node& node, std::size_t first, std::string_view separat
 }
 
 std::string relation(const Node& node, std::string_view word) {
-  const std::string left = render_at(node.children[0], kElse);
+  const std::string left = render_at(node.children[0], kPrimary);
   const std::string_view negation = node.negated ? "not " : "";
   switch (node.kind) {
     case Node::Kind::Compare:
-      return left + ' ' + std::string(kOps[static_cast<std::size_t>(node.op)]) + ' ' + render_at(node.children[1], kElse);
+      return left + ' ' + std::string(kOps[static_cast<std::size_t>(node.op)]) + ' ' + render_at(node.children[1], kPrimary);
     case Node::Kind::Matches: return left + (node.negated ? " !~ " : " =~ ") + pattern(node);
     case Node::Kind::Is: return fmt::format("{} is {}{}", left, negation, node.text);
-    default: return fmt::format("{} {}{} {}", left, negation, word, joined(node, 1, " .. ", kElse));
+    default: return fmt::format("{} {}{} {}", left, negation, word, joined(node, 1, " .. ", kPrimary));
   }
 }
 

@@ -71,7 +71,8 @@ std::optional<Node> parse_expression(const Scalar& scalar, Diagnostics& diagnost
 // A comma-separated list of expressions (`max:`); the comma binds weakest.
 std::optional<std::vector<Node>> parse_expression_list(const Scalar& scalar, Diagnostics& diagnostics);
 
-// The expression in its normal form: one blank between words, parentheses only where they are needed. Parsing it gives
+// The expression in its normal form: one blank between words, parentheses only where they are needed
+// and around `??` in comparisons. Parsing it gives
 // the same tree (places aside). For traces, `rev` and keys of stored state.
 std::string render_expression(const Node& node);
 

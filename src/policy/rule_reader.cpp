@@ -187,6 +187,11 @@ void RuleReader::then(const YamlEntry& e) {
     auto action = parse_action(node->scalar, reader_.diagnostics());
     reader_.check_comment(*node, !action);
     if (!action) continue;
+    if (!rule_.then.empty() && is_deciding(rule_.then.back().kind)) {
+      const bool both = is_deciding(action->kind);
+      reader_.diagnostics().error("E401", both ? action->span : rule_.then.back().span,
+                                  both ? "only one action of a rule may decide" : "the action that decides stands last");
+    }
     rule_.then.push_back(std::move(*action));
   }
 }
@@ -330,6 +335,10 @@ void RuleReader::check_complete() {
   }
   if (rule_.kind == RuleKind::Score) need("add");
   if (rule_.kind == RuleKind::Exempt) need("from");
+  if (!rule_.for_each_rcpt) return;
+  for (const ActionSource& action : rule_.then)
+    if (is_deciding(action.kind))
+      reader_.diagnostics().error("E401", action.span, "with `for_each` a rule cannot decide, for the message has one answer; it may `drop recipient`");
 }
 
 }  // namespace

@@ -225,6 +225,8 @@ void SectionReader::recipients(const YamlEntry& e) {
     for (const YamlNode* node : reader_.texts(entry)) recipients.order.push_back(node->scalar);
   });
   require(e, "profile", "`recipients`");
+  if (recipients.mixed && recipients.mixed->text != "first" && !e.second.find("order"))
+    reader_.missing_key(recipients.mixed->whole(), "order", "`mixed: " + recipients.mixed->text + "`", ", the strictest profile first");
   source_.recipients = std::move(recipients);
 }
 

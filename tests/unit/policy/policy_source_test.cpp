@@ -135,7 +135,7 @@ rules:
   REQUIRE(l.distinct);
   CHECK(l.distinct->text == "client.country");
   REQUIRE(l.max.size() == 2);
-  CHECK(render_expression(l.max[1]) == "20971520B/1d");
+  CHECK(render_expression(l.max[1]) == "20MB/1d");
   CHECK(l.charge_attempts == true);
   CHECK(l.count_exempt);
   CHECK(l.fallback_percent == 25);
@@ -265,6 +265,8 @@ TEST_CASE("policy source: actions that the grammar does not know say what to wri
   CHECK(action("add client.ip to $x for ever") == "E401 6:35 expected a duration (24h), found `ever`");
   CHECK(action("discard it") == "E401 6:19 expected the end of `discard`, found `it`");
   CHECK(action("log hello") == "E401 6:15 expected a text in double quotes, found `hello`");
+  CHECK(action("[discard, log \"x\"]") == "E401 6:12 the action that decides stands last");
+  CHECK(action("[discard, reject 550]") == "E401 6:21 only one action of a rule may decide");
   CHECK(action("add x.y z to $x") == "E401 6:19 expected `to $list` behind the value, found `z`");
   CHECK(action("add (x to $x") == "E201 6:18 expected `)`, found `to`");
 }
