@@ -161,13 +161,13 @@ void EmbeddedGreylist::load_entry(const RowReader& row) {
   auto& entry = table.find_or_add(std::string(row.bytes(0)));
   entry.name = row.bytes(1);
   entry.passed = is_passed;
-  entry.first = TimePoint{Duration{row.integer(3)}};
-  table.expire_at(entry, TimePoint{Duration{row.integer(4)}});
+  entry.first = row.time(3);
+  table.expire_at(entry, row.time(4));
 }
 
 void EmbeddedGreylist::load_auto_allowed(const RowReader& row) {
   auto& entry = auto_allowed_.find_or_add(std::string(row.bytes(0)));
-  entry.until = TimePoint{Duration{row.integer(1)}};
+  entry.until = row.time(1);
   auto text = row.bytes(2);
   const auto take_number = [&]() -> std::int64_t {
     const auto blank = text.find(' ');
@@ -180,11 +180,12 @@ void EmbeddedGreylist::load_auto_allowed(const RowReader& row) {
     const auto ends = take_number();
     const auto size = take_number();
     if (size < 0 || static_cast<std::size_t>(size) >= text.size()) break;
+    constexpr std::int64_t kFar = std::int64_t{1} << 55;
     entry.came_back.emplace_back(text.substr(0, static_cast<std::size_t>(size)),
-                                 TimePoint{Duration{ends}});
+                                 TimePoint{Duration{std::clamp(ends, -kFar, kFar)}});
     text.remove_prefix(static_cast<std::size_t>(size) + 1);
   }
-  auto_allowed_.expire_at(entry, TimePoint{Duration{row.integer(3)}});
+  auto_allowed_.expire_at(entry, row.time(3));
 }
 
 // The administrator.

@@ -78,7 +78,7 @@ void EmbeddedLimits::load_series(const RowReader& row) {
   auto& record = records_.find_or_add(std::string(row.bytes(0)));
   record.name = row.bytes(3);
   record.extra = limited_units(row.integer(5));
-  record.extra_until = TimePoint{Duration{row.integer(6)}};
+  record.extra_until = row.time(6);
   if (record.series.size() == kMaxSeries) return;
   record.series.emplace_back(static_cast<SeriesKind>(kind),
                              limited_period(Duration{row.integer(2)}));

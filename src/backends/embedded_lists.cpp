@@ -135,8 +135,8 @@ void EmbeddedLists::load(const RowReader& row) {
   auto& entry = rows_.find_or_add(key_of(list, value));
   entry.list_size = list.size();
   index(entry, row.is_null(2) ? std::nullopt : Network::parse(row.bytes(2)));
-  entry.added = TimePoint{Duration{row.integer(3)}};
-  rows_.expire_at(entry, row.is_null(4) ? TimePoint::max() : TimePoint{Duration{row.integer(4)}});
+  entry.added = row.time(3);
+  rows_.expire_at(entry, row.is_null(4) ? TimePoint::max() : row.time(4));
 }
 
 void EmbeddedLists::show(std::size_t part, const std::string& filter, TimePoint now,
@@ -210,9 +210,9 @@ void SeenRow::erase_stored(const std::string& key, std::vector<StoredRow>& rows)
 
 void EmbeddedSeen::load(const RowReader& row) {
   auto& entry = rows_.find_or_add(std::string(row.bytes(0)));
-  entry.first = TimePoint{Duration{row.integer(1)}};
-  entry.last = TimePoint{Duration{row.integer(2)}};
-  rows_.expire_at(entry, TimePoint{Duration{row.integer(3)}});
+  entry.first = row.time(1);
+  entry.last = row.time(2);
+  rows_.expire_at(entry, row.time(3));
 }
 
 void EmbeddedSeen::show(std::size_t part, const std::string& filter, TimePoint now,

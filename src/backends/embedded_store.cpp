@@ -137,7 +137,7 @@ void EmbeddedStore::State::sweep(TimePoint t) {
 
 Result<void> EmbeddedStore::State::load(SqliteFile& file) {
   auto done = file.read(Table::Meta, [&](const RowReader& row) {
-    if (row.bytes(0) == "time") time = SteadyTime(TimePoint{Duration{row.integer(1)}});
+    if (row.bytes(0) == "time") time = SteadyTime(row.time(1));
   });
   const auto t = now().time_since_epoch().count();
   const auto read = [&](Table table, auto&& take) {

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 namespace sluice::backends {
@@ -42,6 +43,10 @@ bool RowReader::is_null(int column) const {
 }
 std::int64_t RowReader::integer(int column) const {
   return sqlite3_column_int64(static_cast<sqlite3_stmt*>(statement_), column);
+}
+TimePoint RowReader::time(int column) const {
+  constexpr std::int64_t kFar = std::int64_t{1} << 55;
+  return TimePoint{Duration{std::clamp(integer(column), -kFar, kFar)}};
 }
 std::string_view RowReader::bytes(int column) const {
   auto* statement = static_cast<sqlite3_stmt*>(statement_);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "backends/stored_row.h"
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace sluice::backends {
@@ -22,6 +23,8 @@ class RowReader {
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   std::string_view bytes(int column) const;
+  // Within what sums of times can bear, whatever the file says.
+  TimePoint time(int column) const;
 
  private:
   void* statement_;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "random_operations.h"
 #include "store_worlds.h"
 
 namespace sluice::backends {
@@ -126,6 +127,62 @@ TEST_CASE("embedded store: a damaged file is an error that says what to do") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().cause == Cause::Config);
   CHECK_THAT(refused.error().what, Contains("is damaged") && Contains("move it away"));
+}
+
+// Of any type and content that a column can have.
+std::string any_value(RandomOperations& random) {
+  switch (random.below(6)) {
+    case 0:
+      return "NULL";
+    case 1:
+      return std::to_string(static_cast<std::int64_t>(random.below(~std::size_t{0})));
+    case 2:
+      return std::to_string(random.below(5));
+    case 3:
+      return "'" + std::to_string(random.below(1'000'000)) + " 3 abc'";
+    case 4:
+      return "randomblob(" + std::to_string(random.below(90)) + ")";
+    default:
+      return "9223372036854775807";
+  }
+}
+
+TEST_CASE("embedded store: opens and decides whatever the rows of its file say") {
+  RandomOperations random(5);
+  for (int round = 0; round < 30; ++round) {
+    CAPTURE(round);
+    EmbeddedWorld w;
+    w.opened.reset();
+    for (const auto& [table, columns] : {std::pair{"limits", 9},
+                                         {"limit_values", 5},
+                                         {"greylist", 5},
+                                         {"auto_allowed", 4},
+                                         {"list_entries", 5},
+                                         {"seen", 4}}) {
+      for (int row = 0; row < 60; ++row) {
+        std::string values =
+            "x'" + std::string(random.one_in(2) ? "6c696d697430" : "6730") + "'";  // limit0, g0
+        if (std::string(table) == "list_entries") values = "'list0'";
+        for (int i = 1; i < columns; ++i) values += ", " + any_value(random);
+        run_sql(w.folder.path(),
+                fmt::format("INSERT OR REPLACE INTO {} VALUES ({})", table, values));
+      }
+    }
+    run_sql(w.folder.path(),
+            "INSERT OR REPLACE INTO meta VALUES ('time', " + any_value(random) + ")");
+    auto store = open_store(w.folder.path(), w.clock);
+    for (int i = 0; i < 300; ++i) {
+      ask_all(*store, random.submission());
+      w.clock.advance(random.step());
+    }
+    for (const auto kind : {StateEntry::Kind::Limit, StateEntry::Kind::Greylist,
+                            StateEntry::Kind::List, StateEntry::Kind::Seen}) {
+      StateQuery query;
+      query.kind = kind;
+      CHECK_NOTHROW(store->show(query));
+    }
+    CHECK(store->flush(s(10)));
+  }
 }
 
 TEST_CASE("embedded store: a folder serves one store at a time, the next one when it is gone") {
