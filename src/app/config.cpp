@@ -1,0 +1,308 @@
+#include "app/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+
+#include "base/text.h"
+#include "policy/yaml_tree.h"
+
+namespace sluice::app {
+namespace {
+
+using policy::YamlNode;
+
+// Where a value goes, and the complaints on the way.
+class Reader {
+ public:
+  Reader(ServiceConfig& target, Diagnostics& diagnostics) : config(target), diagnostics_(diagnostics) {}
+  ServiceConfig& config;
+
+  void complain(const YamlNode& node, std::string what) { diagnostics_.error("E105", node.span, std::move(what)); }
+  Diagnostics& diagnostics() { return diagnostics_; }
+
+  std::string text(const YamlNode& node) {
+    if (node.kind == YamlNode::Kind::Scalar) return node.scalar.text;
+    if (!node.is_null()) complain(node, "one value is expected here, not a list or map");
+    return {};
+  }
+  std::vector<std::string> texts(const YamlNode& node) {
+    if (node.kind != YamlNode::Kind::Sequence) return {text(node)};
+    std::vector<std::string> list;
+    for (const YamlNode& item : node.items) list.push_back(text(item));
+    return list;
+  }
+
+ private:
+  Diagnostics& diagnostics_;
+};
+
+using Read = std::function<void(Reader&, const YamlNode&)>;
+
+Read to(std::string ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) { r.config.*field = r.text(node); };
+}
+Read to(std::vector<std::string> ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) { r.config.*field = r.texts(node); };
+}
+// Paths are relative to the folder of the configuration.
+Read to_path(std::string ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) {
+    r.config.*field = (std::filesystem::path(r.config.file).parent_path() / r.text(node)).string();
+  };
+}
+Read to(Duration ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    if (const auto value = parse_duration(text); value && *value > Duration{0}) {
+      r.config.*field = *value;
+    } else {
+      r.complain(node, "`" + text + "` is no duration; write 100ms, 8s, 5m, 1h or 7d");
+    }
+  };
+}
+Read to(bool ServiceConfig::*field, std::string_view yes = "true", std::string_view no = "false") {
+  return [=](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    if (text != yes && text != no) r.complain(node, "`" + text + "` is not one of " + std::string(yes) + ", " + std::string(no));
+    r.config.*field = text == yes;
+  };
+}
+Read one_of(std::string ServiceConfig::*field, std::vector<std::string> words) {
+  return [field, words = std::move(words)](Reader& r, const YamlNode& node) {
+    r.config.*field = r.text(node);
+    if (std::find(words.begin(), words.end(), r.config.*field) != words.end()) return;
+    std::string list;
+    for (const auto& word : words) list += (list.empty() ? "" : ", ") + word;
+    r.complain(node, "`" + r.config.*field + "` is not one of " + list);
+  };
+}
+
+std::optional<std::int64_t> parse_count(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < 1) return std::nullopt;
+  return value;
+}
+Read to(std::int64_t ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    if (const auto value = parse_count(text)) {
+      r.config.*field = *value;
+    } else {
+      r.complain(node, "`" + text + "` is no number from 1 on");
+    }
+  };
+}
+Read to_cap(std::size_t engine::Resources::*field, bool bytes = false) {
+  return [field, bytes](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    const auto value = bytes ? parse_size(text) : parse_count(text);
+    if (value && *value > 0) {
+      r.config.resources.*field = static_cast<std::size_t>(*value);
+    } else {
+      r.complain(node, "`" + text + "` is no " + (bytes ? "size; write 256kB or 8MB" : "number from 1 on"));
+    }
+  };
+}
+
+std::vector<Network> networks(Reader& r, const YamlNode& node) {
+  std::vector<Network> list;
+  for (const std::string& text : r.texts(node)) {
+    if (const auto network = Network::parse(text)) {
+      list.push_back(*network);
+    } else {
+      r.complain(node, "`" + text + "` is no network; write 192.0.2.0/24");
+    }
+  }
+  return list;
+}
+
+void read_listener(Reader& r, const YamlNode& node) {
+  const YamlNode* at = node.kind == YamlNode::Kind::Map ? node.find("at") : &node;
+  if (at == nullptr) return r.complain(node, "a listener needs `at:`");
+  auto spec = milter::parse_listen(r.text(*at));
+  if (!spec) return r.complain(*at, spec.error().what);
+  if (node.kind == YamlNode::Kind::Map) {
+    for (const auto& [key, value] : node.entries) {
+      if (key.text == "allow_from") spec->allow_from = networks(r, value);
+      if (key.text != "allow_from" && key.text != "at")
+        r.diagnostics().error("E102", key.whole(), "unknown key `" + key.text + "` in a listener");
+    }
+  }
+  r.config.listen.push_back(std::move(*spec));
+}
+
+void read_listen(Reader& r, const YamlNode& node) {
+  r.config.listen.clear();
+  if (node.kind != YamlNode::Kind::Sequence) return read_listener(r, node);
+  for (const YamlNode& item : node.items) read_listener(r, item);
+}
+
+void read_policies(Reader& r, const YamlNode& node) {
+  r.config.policies.clear();
+  const auto folder = std::filesystem::path(r.config.file).parent_path();
+  for (const std::string& path : r.texts(node)) r.config.policies.push_back((folder / path).string());
+}
+
+void read_delay(Reader& r, const YamlNode& node) {
+  if (const auto value = parse_duration(r.text(node))) {
+    r.config.resources.delay = *value;
+  } else {
+    r.complain(node, "this is no duration; write 20s");
+  }
+}
+
+// facts: {crm.vip: {type: bool, http: …, args: […], …}}
+void read_facts(Reader& r, const YamlNode& node) {
+  if (node.kind != YamlNode::Kind::Map) return r.complain(node, "facts is a map of names");
+  for (const auto& [name, body] : node.entries) {
+    const YamlNode* type = body.kind == YamlNode::Kind::Map ? body.find("type") : nullptr;
+    const auto parsed = type != nullptr ? policy::parse_type(r.text(*type)) : std::nullopt;
+    if (!parsed) {
+      r.complain(body, "fact `" + name.text + "` needs a type: bool, int, float, text, …");
+      continue;
+    }
+    policy::FactSignature signature;
+    signature.name = name.text;
+    signature.type = *parsed;
+    if (const YamlNode* args = body.find("args")) signature.arguments = r.texts(*args);
+    r.config.facts.push_back(std::move(signature));
+  }
+}
+
+struct Row {
+  ConfigKey key;
+  Read read;
+};
+
+const std::vector<Row>& rows() {
+  using C = ServiceConfig;
+  using R = engine::Resources;
+  static const std::vector<Row> all = {
+      {{"listen", "unix:/run/sluice/milter.sock", "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from}."}, read_listen},
+      {{"engine", "libmilter", "The front end: libmilter or wire."}, one_of(&C::engine, {"libmilter", "wire"})},
+      {{"failure", "tempfail", "What an internal error answers: tempfail or accept."}, to(&C::failure_accepts, "accept", "tempfail")},
+      {{"deadline", "8s", "The longest wait for one answer, over all look-ups."}, to(&C::deadline)},
+      {{"message_deadline", "60s", "The longest wait for one message, over all its answers."}, to(&C::message_deadline)},
+      {{"policies", "", "Policy files and folders; together they are one policy."}, read_policies},
+      {{"store", "embedded", "Where limits and greylists are kept: embedded or redis."}, one_of(&C::store, {"embedded", "redis"})},
+      {{"state", "/var/lib/sluice", "Folder of the embedded store."}, to_path(&C::state)},
+      {{"redis.servers", "", "Redis servers, HOST:PORT."}, to(&C::redis_servers)},
+      {{"redis.sentinels", "", "Redis Sentinels, HOST:PORT; with redis.master."}, to(&C::redis_sentinels)},
+      {{"redis.master", "", "Name of the master that the Sentinels watch."}, to(&C::redis_master)},
+      {{"redis.cluster", "", "Nodes of a Redis Cluster, HOST:PORT."}, to(&C::redis_cluster)},
+      {{"redis.username", "", "User of the Redis ACL."}, to(&C::redis_username)},
+      {{"redis.password_file", "", "File that holds the password alone."}, to_path(&C::redis_password_file)},
+      {{"redis.timeout", "100ms", "The longest wait for one round trip."}, to(&C::redis_timeout)},
+      {{"pepper_file", "", "At least 32 random bytes with which keys are hashed."}, to_path(&C::pepper_file)},
+      {{"addresses.localpart", "fold", "fold: ann@ and Ann@ are one; exact: two."}, to(&C::fold_local_part, "fold", "exact")},
+      {{"addresses.delimiter", "+", "What begins a tag in a local part."}, to(&C::delimiter)},
+      {{"dns.servers", "", "Resolvers; empty: those of /etc/resolv.conf."}, to(&C::dns_servers)},
+      {{"dns.timeout", "2s", "The longest wait for one question."}, to(&C::dns_timeout)},
+      {{"dns.cache", "20000", "Answers kept."}, to(&C::dns_cache)},
+      {{"scanners.spam.engine", "", "rspamd, spamd or own."}, one_of(&C::spam_engine, {"rspamd", "spamd", "own"})},
+      {{"scanners.spam.address", "", "HOST:PORT or unix:PATH of the spam scanner."}, to(&C::spam_address)},
+      {{"scanners.spam.timeout", "5s", "The longest wait for the spam scanner."}, to(&C::spam_timeout)},
+      {{"scanners.virus.clamd", "", "HOST:PORT or unix:PATH of clamd."}, to(&C::virus_clamd)},
+      {{"scanners.virus.timeout", "10s", "The longest wait for the virus scanner."}, to(&C::virus_timeout)},
+      {{"geoip.country", "", "MaxMind DB file for client.country."}, to_path(&C::geoip_country)},
+      {{"geoip.asn", "", "MaxMind DB file for client.asn."}, to_path(&C::geoip_asn)},
+      {{"callout.from", "<>", "Sender that a callout uses."}, to(&C::callout_from)},
+      {{"callout.timeout", "10s", "The longest wait for a callout."}, to(&C::callout_timeout)},
+      {{"callout.cache", "1d", "How long a callout's outcome is kept."}, to(&C::callout_cache)},
+      {{"facts", "", "Facts of this site: {NAME: {type, http, args, timeout, cache}}."}, read_facts},
+      {{"trusted_relays", "", "Own relays in front of this host."},
+       [](Reader& r, const YamlNode& node) { r.config.trusted_relays = networks(r, node); }},
+      {{"authserv_id", "", "Name in Authentication-Results; empty: the MTA's."}, to(&C::authserv_id)},
+      {{"reply.id", "true", "Refusals end with (id …) for `sluice why`."}, to(&C::reply_id)},
+      {{"log.to", "stderr", "stderr, syslog or a file."}, to(&C::log_to)},
+      {{"log.format", "logfmt", "logfmt or json."}, one_of(&C::log_format, {"logfmt", "json"})},
+      {{"log.level", "info", "error, warn, info or debug."}, one_of(&C::log_level, {"error", "warn", "info", "debug"})},
+      {{"history.keep", "7d", "How long decisions are kept for `sluice why`."}, to(&C::history_keep)},
+      {{"history.redact", "none", "none, hash or domain."}, one_of(&C::history_redact, {"none", "hash", "domain"})},
+      {{"control", "/run/sluice/control.sock", "Socket of `sluice status`, `reload` and the like."}, to_path(&C::control)},
+      {{"admin.listen", "", "inet:127.0.0.1:PORT or unix:PATH for metrics and health."}, to(&C::admin_listen)},
+      {{"resources.sessions", "10000", "Sessions open at once."}, to(&C::sessions)},
+      {{"resources.recipients", "2000", "Recipients of one message."}, to_cap(&R::recipients)},
+      {{"resources.headers", "1000", "Header fields looked at."}, to_cap(&R::headers)},
+      {{"resources.header_bytes", "256kB", "Bytes of header fields looked at."}, to_cap(&R::header_bytes, true)},
+      {{"resources.body_bytes", "8MB", "Bytes of a body kept for rules that read it."}, to_cap(&R::body_bytes, true)},
+      {{"resources.argument_bytes", "4kB", "Bytes of one HELO, MAIL or RCPT argument."}, to_cap(&R::argument_bytes, true)},
+      {{"resources.delay", "20s", "The longest delay of an answer."}, read_delay},
+      {{"resources.delayed_sessions", "200", "Answers delayed at once."}, to_cap(&R::delayed_sessions)},
+  };
+  return all;
+}
+
+void unknown_key(Reader& reader, const std::string& path, const policy::Scalar& key) {
+  std::vector<std::string_view> names;
+  for (const Row& row : rows()) names.push_back(row.key.path);
+  const std::string_view near = nearest(path, names);
+  std::string message = "unknown key `" + path + "`";
+  if (!near.empty()) message += "; did you mean `" + std::string(near) + "`?";
+  reader.diagnostics().error("E102", key.whole(), std::move(message));
+}
+
+bool is_group(const std::string& path) {
+  return std::any_of(rows().begin(), rows().end(), [&](const Row& row) { return row.key.path.substr(0, path.size() + 1) == path + "."; });
+}
+
+void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
+  for (const auto& [key, value] : map.entries) {
+    const std::string path = prefix + key.text;
+    if (prefix.empty() && path.compare(0, 2, "x-") == 0) continue;
+    const auto row = std::find_if(rows().begin(), rows().end(), [&](const Row& r) { return r.key.path == path; });
+    if (row != rows().end()) {
+      row->read(reader, value);
+    } else if (is_group(path) && value.kind == YamlNode::Kind::Map) {
+      read_map(reader, value, path + ".");
+    } else if (is_group(path)) {
+      reader.complain(value, "`" + path + "` is a map of keys");
+    } else {
+      unknown_key(reader, path, key);
+    }
+  }
+}
+
+// What only shows when all keys are read.
+void check_whole(Reader& reader, const YamlNode& root) {
+  const ServiceConfig& config = reader.config;
+  if (config.policies.empty()) reader.complain(root, "`policies` names no policy file");
+  if (config.listen.size() > 1 && config.engine == "libmilter")
+    reader.complain(*root.find("listen"), "libmilter listens at one place; name one, or use engine: wire");
+  for (const auto& spec : config.listen)
+    if (!spec.allow_from.empty() && config.engine == "libmilter")
+      reader.complain(*root.find("listen"), "libmilter cannot tell who connects, so allow_from needs engine: wire");
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  for (const Row& row : rows()) keys.push_back(row.key);
+  return keys;
+}
+
+ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics) {
+  ServiceConfig config;
+  config.file = std::filesystem::absolute(path).string();
+  auto source = policy::read_source(path);
+  if (!source) {
+    diagnostics.error("E101", {std::make_shared<SourceFile>(path, ""), 1, 1, 1}, source.error().what);
+    return config;
+  }
+  const YamlNode root = policy::parse_yaml(*source, diagnostics);
+  Reader reader(config, diagnostics);
+  if (root.kind != YamlNode::Kind::Map) {
+    reader.complain(root, "the service configuration is a map of keys");
+    return config;
+  }
+  read_map(reader, root, "");
+  if (config.listen.empty()) config.listen.push_back(*milter::parse_listen("unix:/run/sluice/milter.sock"));
+  check_whole(reader, root);
+  return config;
+}
+
+}  // namespace sluice::app

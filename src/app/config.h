@@ -1,0 +1,71 @@
+// The service configuration (config/sluice.yaml): where to listen, which policy, which backends, which caps.
+// Every key, its default and its meaning stand in one table (config.cpp), read by the loader, the manual page and the hint
+// for a mistyped key.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/diagnostic.h"
+#include "base/ip_address.h"
+#include "base/result.h"
+#include "engine/session.h"
+#include "milter/listener.h"
+#include "policy/vocabulary.h"
+
+namespace sluice::app {
+
+struct ServiceConfig {
+  std::string file;
+  std::vector<milter::ListenSpec> listen;
+  std::string engine = "libmilter";        // libmilter | wire
+  bool failure_accepts = false;
+  Duration deadline{8'000}, message_deadline{60'000};
+  std::vector<std::string> policies;       // files and folders, relative to the configuration's folder
+  std::string store = "embedded";          // embedded | redis
+  std::string state = "/var/lib/sluice";
+  std::vector<std::string> redis_servers, redis_sentinels, redis_cluster;
+  std::string redis_master, redis_username, redis_password_file;
+  Duration redis_timeout{100};
+  std::string pepper_file;
+  bool fold_local_part = true;
+  std::string delimiter = "+";
+  std::vector<std::string> dns_servers;
+  Duration dns_timeout{2'000};
+  std::int64_t dns_cache = 20'000;
+  std::string spam_engine, spam_address;
+  Duration spam_timeout{5'000};
+  std::string virus_clamd;
+  Duration virus_timeout{10'000};
+  std::string geoip_country, geoip_asn;
+  std::string callout_from = "<>";
+  Duration callout_timeout{10'000}, callout_cache{86'400'000};
+  std::vector<policy::FactSignature> facts;
+  std::vector<Network> trusted_relays;
+  std::string authserv_id;
+  bool reply_id = true;
+  std::string log_to = "stderr", log_format = "logfmt", log_level = "info";
+  Duration history_keep{7 * 86'400'000LL};
+  std::string history_redact = "none";
+  std::string control = "/run/sluice/control.sock";
+  std::string admin_listen;
+  std::int64_t sessions = 10'000;
+  engine::Resources resources;
+};
+
+inline constexpr const char* kDefaultConfig = "/etc/sluice/sluice.yaml";
+
+struct ConfigKey {
+  std::string_view path;                   // "dns.timeout"
+  std::string_view fallback;               // as written in the file
+  std::string_view meaning;                // one sentence
+};
+// All keys, in the order of the shipped file.
+std::vector<ConfigKey> config_keys();
+
+// Adds every mistake to `diagnostics` (E101 syntax, E102 unknown key, E103 twice, E105 value). Use the result only when ok.
+ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics);
+
+}  // namespace sluice::app

@@ -1,0 +1,255 @@
+#include "app/service.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/control.h"
+#include "app/counters.h"
+#include "app/decision_log.h"
+#include "app/generation.h"
+#include "app/logging.h"
+#include "app/notify.h"
+#include "app/policy_loading.h"
+#include "app/signals.h"
+#include "app/status.h"
+#include "backends/cares_resolver.h"
+#include "backends/embedded_store.h"
+#include "facts/geo_database.h"
+#include "milter/libmilter_adapter.h"
+
+namespace sluice::app {
+namespace {
+
+constexpr Duration kDrain{25'000};      // below systemd's TimeoutStopSec
+constexpr int kTickMilliseconds = 1'000;
+
+class Service final : public milter::SessionSource {
+ public:
+  explicit Service(const ServiceConfig& config)
+      : config_(config), decision_log_(config.log_format == "json"), sink_({&counters_, &decision_log_}) {}
+
+  // 0, or the exit code after the reason was printed.
+  int start();
+  int serve();
+  // Writes what is not yet on disk. Sessions that libmilter still holds find the services in place, only idle.
+  void close() {
+    control_.reset();
+    if (store_) store_->flush();
+  }
+  std::unique_ptr<engine::Session> begin() override;
+
+ private:
+  int open_policy();
+  int open_backends();
+  int open_front_end();
+  int open_control();
+  void tick();
+  void reload();
+  void drain();
+  ServiceStatus status() const;
+  std::map<std::string, ControlCommand> commands();
+
+  const ServiceConfig& config_;
+  SystemClock clock_;
+  Counters counters_;
+  DecisionLog decision_log_;
+  DecisionFanout sink_;
+  engine::Ledger ledger_;
+  std::unique_ptr<Generations> generations_;
+  std::unique_ptr<backends::StateStore> store_;
+  std::unique_ptr<backends::CaresResolver> dns_;
+  engine::Services services_;
+  std::unique_ptr<milter::FrontEnd> front_end_;
+  std::optional<milter::Listener> listener_;
+  std::unique_ptr<ControlServer> control_;
+  TimePoint started_ = clock_.now();
+  TimePoint renewed_ = clock_.now();
+  bool draining_ = false;
+};
+
+int fail(int code, const std::string& what) {
+  std::cerr << "sluice: " << what << "\n";
+  return code;
+}
+
+int Service::open_policy() {
+  LoadedPolicy loaded = load_program(config_);
+  std::cerr << loaded.diagnostics.render();
+  if (!loaded.program) return fail(kConfig, summary(config_.policies.front(), loaded));
+  generations_ = std::make_unique<Generations>(config_, std::move(loaded.program));
+  return kOk;
+}
+
+Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& path) {
+  if (path.empty()) return std::shared_ptr<const facts::GeoDatabase>();
+  return facts::GeoDatabase::open(path);
+}
+
+int Service::open_backends() {
+  if (config_.store == "redis") return fail(kConfig, "store: redis is not part of this version; use store: embedded");
+  auto store = backends::EmbeddedStore::open(config_.state, clock_, {});
+  if (!store) return fail(kUnavailable, "state: " + store.error().what);
+  store_ = std::move(*store);
+  backends::CaresOptions options;
+  options.servers = config_.dns_servers;
+  options.timeout = config_.dns_timeout;
+  options.cache_entries = static_cast<std::size_t>(config_.dns_cache);
+  auto dns = backends::CaresResolver::start(options, clock_);
+  if (!dns) return fail(kConfig, "dns: " + dns.error().what);
+  dns_ = std::move(*dns);
+  auto country = open_geo(config_.geoip_country);
+  auto asn = open_geo(config_.geoip_asn);
+  if (!country) return fail(kConfig, "geoip: " + country.error().what);
+  if (!asn) return fail(kConfig, "geoip: " + asn.error().what);
+
+  services_.clock = &clock_;
+  services_.store = store_.get();
+  services_.dns = dns_.get();
+  services_.sink = &sink_;
+  services_.ledger = &ledger_;
+  services_.settings.trusted_relays = config_.trusted_relays;
+  services_.settings.delimiters = config_.delimiter;
+  services_.settings.fold_local_part = config_.fold_local_part;
+  services_.settings.country = std::move(*country);
+  services_.settings.asn = std::move(*asn);
+  services_.resources = config_.resources;
+  services_.deadline = config_.deadline;
+  services_.message_deadline = config_.message_deadline;
+  services_.reply_id = config_.reply_id;
+  return kOk;
+}
+
+int Service::open_front_end() {
+  if (config_.engine == "wire") return fail(kConfig, "engine: wire is not part of this version; use engine: libmilter");
+  auto listener = milter::Listener::open(config_.listen.front());
+  if (!listener) return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable, "listen: " + listener.error().what);
+  listener_.emplace(std::move(*listener));
+  auto front_end = milter::make_libmilter_front_end({config_.failure_accepts});
+  if (!front_end) return fail(kInternal, front_end.error().what);
+  front_end_ = std::move(*front_end);
+  const auto started = front_end_->start(listener_->release(), *this, config_.resources);
+  return started ? kOk : fail(kUnavailable, started.error().what);
+}
+
+int Service::open_control() {
+  auto server = ControlServer::open(config_.control, commands());
+  if (!server) return fail(kUnavailable, "control: " + server.error().what);
+  control_ = std::move(*server);
+  return kOk;
+}
+
+int Service::start() {
+  for (int (Service::*step)() : {&Service::open_policy, &Service::open_backends, &Service::open_front_end, &Service::open_control})
+    if (const int code = (this->*step)(); code != kOk) return code;
+  const auto program = generations_->current();
+  std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", " << program->rules().size()
+            << " rules, at " << listener_->spec().to_string() << ", store " << config_.store << " in " << config_.state << "\n"
+            << listener_->attach_lines();
+  log_info("serving " + listener_->spec().to_string() + " policy=" + program->policy() + "@" + program->version());
+  return kOk;
+}
+
+std::unique_ptr<engine::Session> Service::begin() {
+  if (front_end_ && front_end_->open_sessions() >= static_cast<std::size_t>(config_.sessions)) return nullptr;
+  return std::make_unique<engine::Session>(services_, generations_->current());
+}
+
+void Service::reload() {
+  if (const auto result = generations_->reload()) {
+    log_info("reloaded: " + *result);
+  } else {
+    log_error("not reloaded, the old policy stays:\n" + result.error().what);
+  }
+}
+
+// Once a second.
+void Service::tick() {
+  if (clock_.now() - renewed_ >= engine::kRenewEvery) {
+    ledger_.renew(*store_);
+    renewed_ = clock_.now();
+  }
+  generations_->reload_changed_files();
+  if (!front_end_->has_failed()) notify_systemd("WATCHDOG=1");
+}
+
+// New connections go to the successor, or to the MTA's default action; those that are open get time to end.
+void Service::drain() {
+  draining_ = true;
+  notify_systemd("STOPPING=1");
+  listener_->remove_path();
+  front_end_->stop_accepting();
+  log_info("stopping: " + std::to_string(front_end_->open_sessions()) + " sessions open");
+  const TimePoint end = clock_.now() + kDrain;
+  while (front_end_->open_sessions() > 0 && clock_.now() < end) {
+    ledger_.renew(*store_);
+    if (next_signal(50) == Signal::Stop) break;  // asked twice
+  }
+}
+
+int Service::serve() {
+  take_signals();
+  notify_systemd("READY=1");
+  for (;;) {
+    switch (next_signal(kTickMilliseconds)) {
+      case Signal::Reload: reload(); break;
+      case Signal::ReopenLog: reopen_log(); break;
+      case Signal::Stop: drain(); return kOk;
+      case Signal::None: break;
+    }
+    tick();
+    if (front_end_->has_failed()) return fail(kInternal, "the milter front end ended by itself");
+  }
+}
+
+ServiceStatus Service::status() const {
+  ServiceStatus status;
+  const auto program = generations_->current();
+  status.policy = program->policy() + "@" + program->version() + "#" + program->hash();
+  status.rules = program->rules().size();
+  status.listening = listener_->spec().to_string();
+  status.engine = config_.engine;
+  status.uptime = clock_.now() - started_;
+  status.open_sessions = front_end_->open_sessions();
+  status.sessions_served = front_end_->sessions_served();
+  status.reload = generations_->state();
+  status.store = store_->health();
+  status.dns = dns_->counts();
+  status.draining = draining_;
+  return status;
+}
+
+std::map<std::string, ControlCommand> Service::commands() {
+  using nlohmann::json;
+  std::map<std::string, ControlCommand> all;
+  all["status"] = [this](const json&) { return render_status(status(), counters_); };
+  all["reload"] = [this](const json&) -> ControlReply {
+    const auto result = generations_->reload();
+    if (result) {
+      log_info("reloaded: " + *result);
+      return {kOk, *result + "\n", json{{"generation", generations_->state().generation}}.dump()};
+    }
+    log_error("not reloaded, the old policy stays:\n" + result.error().what);
+    return {kConfig, result.error().what + "\nnot reloaded, the old policy stays\n", json{{"error", result.error().what}}.dump()};
+  };
+  return all;
+}
+
+}  // namespace
+
+int run_service(const ServiceConfig& config) {
+  block_signals();
+  if (const auto opened = open_log({config.log_to, config.log_level}); !opened) return fail(kConfig, "log: " + opened.error().what);
+  // Never destroyed while libmilter's threads may still look at it: the process ends with _exit after the store is closed.
+  auto* service = new Service(config);
+  int code = service->start();
+  if (code == kOk) code = service->serve();
+  service->close();
+  flush_log();
+  std::cerr.flush();
+  ::_exit(code);
+}
+
+}  // namespace sluice::app

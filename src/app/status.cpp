@@ -1,0 +1,79 @@
+#include "app/status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace sluice::app {
+namespace {
+
+constexpr std::size_t kRulesShown = 20;
+using nlohmann::ordered_json;
+
+Duration seconds_only(Duration d) { return std::chrono::duration_cast<std::chrono::seconds>(d); }
+
+std::string attached(const ServiceStatus& s) {
+  if (s.draining) return "stopping";
+  return s.sessions_served == 0 ? "no MTA has connected yet" : "attached";
+}
+
+std::string reload_line(const ReloadState& reload) {
+  std::string line = fmt::format("generation {}, loaded {}", reload.generation, render_datetime(reload.loaded));
+  if (!reload.last_ok) line += "; the last reload FAILED, the policy before it stays";
+  return line;
+}
+
+std::string rule_table(const std::vector<Counters::RuleCount>& rules) {
+  if (rules.empty()) return {};
+  std::string table = fmt::format("\n{:<40} {:>10} {:>10}\n", "RULE", "ANSWERED", "WOULD");
+  for (std::size_t i = 0; i < rules.size() && i < kRulesShown; ++i)
+    table += fmt::format("{:<40} {:>10} {:>10}\n", rules[i].rule, rules[i].answered, rules[i].would);
+  return table;
+}
+
+ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
+  ordered_json json;
+  json["state"] = attached(s);
+  json["uptime_s"] = s.uptime.count() / 1000;
+  json["policy"] = s.policy;
+  json["rules"] = s.rules;
+  json["listening"] = s.listening;
+  json["engine"] = s.engine;
+  json["sessions"] = {{"open", s.open_sessions}, {"served", s.sessions_served}};
+  json["reload"] = {{"generation", s.reload.generation},
+                    {"loaded", render_datetime(s.reload.loaded)},
+                    {"ok", s.reload.last_ok},
+                    {"error", s.reload.last_error}};
+  json["store"] = {{"available", s.store.available}, {"what", s.store.what}, {"degraded_decisions", counters.degraded()}};
+  json["dns"] = {{"asked", s.dns.asked}, {"cached", s.dns.cached}, {"sent", s.dns.sent}, {"failed", s.dns.failed}};
+  json["messages_accepted"] = counters.messages();
+  for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect, mail::Action::Quarantine,
+                            mail::Action::Discard})
+    json["answers"][std::string(mail::action_name(action))] = counters.of(action);
+  json["rules_fired"] = ordered_json::array();
+  for (const auto& rule : counters.rules())
+    json["rules_fired"].push_back({{"rule", rule.rule}, {"answered", rule.answered}, {"would", rule.would}});
+  return json;
+}
+
+}  // namespace
+
+ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
+  ControlReply reply;
+  reply.text = fmt::format(
+      "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine {})\nsessions   {} open, {} served\n"
+      "store      {}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
+      "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, {} disconnected\n",
+      attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules, reload_line(s.reload), s.listening, s.engine,
+      s.open_sessions, s.sessions_served, s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
+      s.dns.failed, counters.messages(), counters.of(mail::Action::Quarantine), counters.of(mail::Action::Discard),
+      counters.of(mail::Action::Reject), counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
+  reply.text += rule_table(counters.rules());
+  if (!s.reload.last_ok) reply.text += "\n" + s.reload.last_error + "\n";
+  reply.json = to_json(s, counters).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return reply;
+}
+
+}  // namespace sluice::app

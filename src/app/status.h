@@ -1,0 +1,24 @@
+// What `sluice status` shows: is it attached, what did it answer, is anything degraded.
+#pragma once
+#include "app/control.h"
+#include "app/counters.h"
+#include "app/generation.h"
+#include "backends/cares_resolver.h"
+#include "backends/state_store.h"
+
+namespace sluice::app {
+
+struct ServiceStatus {
+  std::string policy, listening, engine;
+  std::size_t rules = 0, open_sessions = 0;
+  std::uint64_t sessions_served = 0;
+  Duration uptime{0};
+  ReloadState reload;
+  backends::StateHealth store;
+  backends::DnsCounts dns;
+  bool draining = false;
+};
+
+ControlReply render_status(const ServiceStatus& status, const Counters& counters);
+
+}  // namespace sluice::app
