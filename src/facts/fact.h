@@ -85,6 +85,8 @@ struct Fact {
 // All built-in facts, sorted by name. dnsbl.NAME facts are made per program: see resolve_dnsbl.
 const std::vector<Fact>& all_facts();
 const Fact* find_fact(std::string_view name);
+// The facts of each file of facts.def, in its order.
+std::vector<std::pair<std::string, std::vector<Fact>>> facts_by_file();
 // The built-in facts as the type check reads them.
 const policy::Vocabulary& built_in_vocabulary();
 

@@ -44,6 +44,14 @@ const Fact* find_fact(std::string_view name) {
   return at != all.end() && at->signature.name == name ? &*at : nullptr;
 }
 
+std::vector<std::pair<std::string, std::vector<Fact>>> facts_by_file() {
+  return {
+#define FACTS(file) {#file, file##_facts()},
+#include "facts/facts.def"
+#undef FACTS
+  };
+}
+
 const policy::Vocabulary& built_in_vocabulary() {
   static const policy::Vocabulary vocabulary(signatures());
   return vocabulary;

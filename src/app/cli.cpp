@@ -1,0 +1,206 @@
+// The command line: one table of commands. A new command is a function in commands.h and a row here; help, completion and
+// the manual page follow from the table.
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/config.h"
+#include "app/service.h"
+#include "app/test_runner.h"
+#include "app/version.h"
+
+namespace sluice::app {
+namespace {
+
+using Run = std::function<int()>;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  Run (*define)(CLI::App& app);  // adds the options, gives what runs with them
+};
+
+template <class Options>
+std::shared_ptr<Options> shared() {
+  return std::make_shared<Options>();
+}
+
+void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "For scripts: JSON on standard output"); }
+void add_config(CLI::App& app, std::string& config) {
+  app.add_option("-c,--config", config, "Service configuration (default " + std::string(kDefaultConfig) + ")");
+}
+
+Run define_run(CLI::App& app) {
+  auto config = shared<std::string>();
+  add_config(app, *config);
+  return [config] {
+    Diagnostics diagnostics;
+    const ServiceConfig loaded = load_config(config->empty() ? kDefaultConfig : *config, diagnostics);
+    std::cerr << diagnostics.render();
+    return diagnostics.ok() ? run_service(loaded) : static_cast<int>(kConfig);
+  };
+}
+
+Run define_check(CLI::App& app) {
+  auto o = shared<CheckOptions>();
+  add_config(app, o->config);
+  app.add_option("POLICY", o->policies, "Policy files or folders instead of those of the configuration");
+  app.add_flag("--show", o->show, "Print the effective policy with the origin of every key");
+  add_json(app, o->json);
+  return [o] { return check_command(*o, std::cout, std::cerr); };
+}
+
+Run define_test(CLI::App& app) {
+  auto o = shared<TestOptions>();
+  app.add_option("FILE", o->files, "Policies with tests:, or files of tests beside them")->required();
+  app.add_option("--filter", o->filter, "Only tests whose name contains TEXT");
+  app.add_flag("--coverage", o->coverage, "Per rule: matched, not matched, unknown, exempted");
+  app.add_option("--coverage-min", o->coverage_min, "Fail below this percentage of rules matched")->check(CLI::Range(0, 100));
+  app.add_option("--junit", o->junit, "Write the outcome as JUnit XML to FILE");
+  return [o] { return run_tests(*o, std::cout); };
+}
+
+Run define_explain(CLI::App& app) {
+  auto o = shared<ExplainOptions>();
+  add_config(app, o->config);
+  app.add_option("--policy", o->policies, "Policy files or folders instead of those of the configuration");
+  app.add_option("--client", o->client, "Address of the client")->required();
+  app.add_option("--rdns", o->rdns, "Its confirmed reverse name");
+  app.add_option("--helo", o->helo, "Argument of EHLO");
+  app.add_option("--auth", o->auth, "Login");
+  app.add_option("--tls", o->tls, "TLS version, as TLSv1.3");
+  app.add_option("--port", o->port, "Port the client connected to");
+  app.add_option("--from", o->from, "Envelope sender; empty for the null sender")->required();
+  app.add_option("--rcpt", o->rcpt, "Recipient; may be given several times")->required();
+  app.add_option("--message", o->message, "File with the message (.eml)");
+  app.add_option("--given", o->given, "Fix a fact: NAME=VALUE, or NAME=timeout");
+  app.add_option("--at", o->at, "When: 2026-10-15T00:00Z (default: now)");
+  add_json(app, o->json);
+  return [o] { return explain_command(*o, std::cout, std::cerr); };
+}
+
+Run define_codes(CLI::App& app) {
+  auto o = shared<CodesOptions>();
+  app.add_option("CODE", o->code, "One code");
+  add_json(app, o->json);
+  return [o] { return codes_command(*o, std::cout, std::cerr); };
+}
+
+Run define_facts(CLI::App& app) {
+  auto o = shared<FactsOptions>();
+  app.add_option("NAME", o->name, "One fact, or a group as `sender`");
+  app.add_option("--docs", o->docs, "Write the pages of docs/facts to FOLDER");
+  add_json(app, o->json);
+  return [o] { return facts_command(*o, std::cout, std::cerr); };
+}
+
+std::shared_ptr<ServiceOptions> service_options(CLI::App& app, const char* command) {
+  auto o = shared<ServiceOptions>();
+  o->command = command;
+  add_config(app, o->config);
+  app.add_option("--control", o->control, "Control socket of the service");
+  add_json(app, o->json);
+  return o;
+}
+
+template <const char* const& Name>
+Run define_service(CLI::App& app) {
+  auto o = service_options(app, Name);
+  return [o] { return service_command(*o, std::cout, std::cerr); };
+}
+
+constexpr const char* kStatus = "status";
+constexpr const char* kReload = "reload";
+
+// A group as `limits {show,top,reset,grant}`: the action first, then what it needs.
+struct GroupAction {
+  const char* name;
+  const char* summary;
+  std::vector<const char*> arguments;          // required, by position
+  std::vector<std::pair<const char*, const char*>> options;  // optional: name, meaning
+};
+
+Run define_group(CLI::App& app, const char* group, const std::vector<GroupAction>& actions) {
+  app.require_subcommand(1);
+  auto chosen = shared<std::shared_ptr<ServiceOptions>>();
+  for (const GroupAction& action : actions) {
+    CLI::App* sub = app.add_subcommand(action.name, action.summary);
+    auto o = service_options(*sub, group);
+    o->arguments.emplace_back("action", action.name);
+    auto values = std::make_shared<std::vector<std::pair<std::string, std::string>>>();
+    values->reserve(action.arguments.size() + action.options.size());
+    for (const char* name : action.arguments) sub->add_option(name, values->emplace_back(name, "").second)->required();
+    for (const auto& [name, meaning] : action.options) sub->add_option("--" + std::string(name), values->emplace_back(name, "").second, meaning);
+    sub->callback([o, values, chosen] {
+      for (auto& value : *values)
+        if (!value.second.empty()) o->arguments.push_back(value);
+      *chosen = o;
+    });
+  }
+  return [chosen] { return service_command(**chosen, std::cout, std::cerr); };
+}
+
+Run define_limits(CLI::App& app) {
+  return define_group(app, "limits",
+                      {{"show", "Counters by readable name", {}, {{"filter", "Part of the name, as user=alice"}, {"top", "At most N"}}},
+                       {"top", "The counters nearest to full", {}, {{"top", "At most N"}}},
+                       {"reset", "Forget what was counted", {"FILTER"}, {}},
+                       {"grant", "Let N more through for a while", {"FILTER", "N"}, {{"for", "How long (default 1h)"}}}});
+}
+
+Run define_greylist(CLI::App& app) {
+  return define_group(app, "greylist",
+                      {{"show", "Entries by readable name", {}, {{"filter", "Part of the name"}, {"top", "At most N"}}},
+                       {"forget", "Forget entries, they wait again", {"FILTER"}, {}}});
+}
+
+Run define_list(CLI::App& app) {
+  return define_group(app, "list",
+                      {{"show", "Entries of the dynamic lists", {}, {{"filter", "Part of the name"}, {"top", "At most N"}}},
+                       {"add", "Add a value", {"LIST", "VALUE"}, {{"for", "How long; without it until removed"}}},
+                       {"remove", "Remove a value", {"LIST", "VALUE"}, {}}});
+}
+
+const Command kCommands[] = {
+    {"run", "Run the service: the filter that the MTA asks", define_run},
+    {"check", "Load configuration and policy as `run` would and print every mistake", define_check},
+    {"test", "Run the tests of a policy with a virtual clock, no MTA and no network", define_test},
+    {"explain", "Why a message would be refused or passed: one line per rule", define_explain},
+    {"codes", "The reply codes a policy can give", define_codes},
+    {"facts", "The facts a policy can name", define_facts},
+    {"status", "Is the service attached, what does it answer", define_service<kStatus>},
+    {"reload", "Load the policy again, for new sessions", define_service<kReload>},
+    {"limits", "Show and change what limits have counted", define_limits},
+    {"greylist", "Show and change the greylist", define_greylist},
+    {"list", "Show and change dynamic lists", define_list},
+};
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not answer, 78 configuration.\n"
+    "`sluice COMMAND --help` tells more.";
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Sluice, a policy filter for Postfix and Sendmail", "sluice");
+  app.set_version_flag("--version", std::string("sluice ") + kVersion);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  std::vector<std::pair<CLI::App*, Run>> runs;
+  for (const Command& command : kCommands) {
+    CLI::App* sub = app.add_subcommand(command.name, command.summary);
+    runs.emplace_back(sub, command.define(*sub));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e, std::cout, std::cerr);
+    return code == 0 ? kOk : kUsage;
+  }
+  for (auto& [sub, run] : runs)
+    if (sub->parsed()) return run();
+  return kUsage;
+}
+
+}  // namespace sluice::app

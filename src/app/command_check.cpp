@@ -1,0 +1,65 @@
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "app/commands.h"
+#include "app/config.h"
+#include "app/policy_loading.h"
+#include "app/service.h"
+#include "policy/show.h"
+
+namespace sluice::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json to_json(const Diagnostics& diagnostics) {
+  ordered_json list = ordered_json::array();
+  for (const Diagnostic& d : diagnostics.all())
+    list.push_back({{"severity", d.severity == Severity::Error ? "error" : "warning"},
+                    {"code", d.code},
+                    {"message", d.message},
+                    {"file", d.span.file ? d.span.file->name() : ""},
+                    {"line", d.span.line},
+                    {"column", d.span.column},
+                    {"length", d.span.length}});
+  return list;
+}
+
+// The last part of the first path: what the summary line names.
+std::string name_of(const std::vector<std::string>& paths) {
+  const std::string& path = paths.front();
+  return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace
+
+int check_command(const CheckOptions& options, std::ostream& out, std::ostream& err) {
+  Diagnostics config_diagnostics;
+  std::vector<std::string> paths = options.policies;
+  std::vector<policy::FactSignature> service_facts;
+  bool fold = true;
+  if (paths.empty()) {
+    const ServiceConfig config = load_config(options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
+    paths = config.policies;
+    service_facts = config.facts;
+    fold = config.fold_local_part;
+  }
+  LoadedPolicy loaded;
+  if (!paths.empty()) loaded = load_program(paths, service_facts, fold);
+  loaded.diagnostics.append(config_diagnostics);
+  const bool ok = loaded.diagnostics.ok();
+  if (options.json) {
+    out << ordered_json{{"ok", ok}, {"rules", loaded.rules}, {"diagnostics", to_json(loaded.diagnostics)}}.dump(2) << "\n";
+    return ok ? kOk : kConfig;
+  }
+  if (options.show && ok) {
+    Diagnostics again;
+    out << policy::show_policy(policy::load_policy(paths, again));
+    return kOk;
+  }
+  err << loaded.diagnostics.render();
+  if (!paths.empty()) (ok ? out : err) << summary(name_of(paths), loaded) << "\n";
+  return ok ? kOk : kConfig;
+}
+
+}  // namespace sluice::app
