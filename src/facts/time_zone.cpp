@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxZoneFile = 1u << 20;
 constexpr std::size_t kMaxTransitions = 100'000;
+constexpr std::int64_t kListedUntil = 1'893'456'000;  // 2030
 constexpr std::int64_t kCycle = std::int64_t{28 * 365 + 7} * 86'400;
 
 struct Zone {
@@ -24,7 +25,8 @@ struct Zone {
   std::vector<std::int32_t> offset;   // seconds east of UTC from at[i] on
   std::int32_t first_offset = 0;
   std::int32_t offset_at(std::int64_t seconds) const {
-    while (!at.empty() && seconds >= at.back() && seconds - kCycle > at.front()) seconds -= kCycle;
+    // A zone whose list ends earlier has stopped changing.
+    while (!at.empty() && at.back() > kListedUntil && seconds >= at.back()) seconds -= kCycle;
     const auto next = std::upper_bound(at.begin(), at.end(), seconds);
     return next == at.begin() ? first_offset : offset[static_cast<std::size_t>(next - at.begin()) - 1];
   }
