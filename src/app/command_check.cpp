@@ -54,7 +54,7 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
   }
   if (options.show && ok) {
     Diagnostics again;
-    out << policy::show_policy(policy::load_policy(paths, again));
+    out << policy::render_source(policy::load_policy(paths, again));
     return kOk;
   }
   err << loaded.diagnostics.render();

@@ -17,6 +17,7 @@
 #include "app/status.h"
 #include "backends/cares_resolver.h"
 #include "backends/embedded_store.h"
+#include "engine/ledger.h"
 #include "facts/geo_database.h"
 #include "milter/libmilter_adapter.h"
 
@@ -24,6 +25,7 @@ namespace sluice::app {
 namespace {
 
 constexpr Duration kDrain{25'000};      // below systemd's TimeoutStopSec
+constexpr Duration kFlush{5'000};
 constexpr int kTickMilliseconds = 1'000;
 
 class Service final : public milter::SessionSource {
@@ -37,7 +39,7 @@ class Service final : public milter::SessionSource {
   // Writes what is not yet on disk. Sessions that libmilter still holds find the services in place, only idle.
   void close() {
     control_.reset();
-    if (store_) store_->flush();
+    if (store_) store_->flush(kFlush);
   }
   std::unique_ptr<engine::Session> begin() override;
 
@@ -59,7 +61,7 @@ class Service final : public milter::SessionSource {
   DecisionFanout sink_;
   engine::Ledger ledger_;
   std::unique_ptr<Generations> generations_;
-  std::unique_ptr<backends::StateStore> store_;
+  std::unique_ptr<backends::EmbeddedStore> store_;
   std::unique_ptr<backends::CaresResolver> dns_;
   engine::Services services_;
   std::unique_ptr<milter::FrontEnd> front_end_;
