@@ -7,10 +7,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/service.h"
-#if __has_include("app/test_runner.h")
 #include "app/test_runner.h"
-#define HAVE_TESTS 1
-#endif
 #include "app/version.h"
 
 namespace sluice::app {
@@ -54,7 +51,6 @@ Run define_check(CLI::App& app) {
   return [o] { return check_command(*o, std::cout, std::cerr); };
 }
 
-#ifdef HAVE_TESTS
 Run define_test(CLI::App& app) {
   auto o = shared<TestOptions>();
   app.add_option("FILE", o->files, "Policies with tests:, or files of tests beside them")->required();
@@ -65,8 +61,7 @@ Run define_test(CLI::App& app) {
   return [o] { return run_tests(*o, std::cout); };
 }
 
-#endif
-[[maybe_unused]] Run define_explain(CLI::App& app) {
+Run define_explain(CLI::App& app) {
   auto o = shared<ExplainOptions>();
   add_config(app, o->config);
   app.add_option("--policy", o->policies, "Policy files or folders instead of those of the configuration");
@@ -170,10 +165,8 @@ Run define_list(CLI::App& app) {
 const Command kCommands[] = {
     {"run", "Run the service: the filter that the MTA asks", define_run},
     {"check", "Load configuration and policy as `run` would and print every mistake", define_check},
-#ifdef HAVE_TESTS
     {"test", "Run the tests of a policy with a virtual clock, no MTA and no network", define_test},
-#endif
-    // {"explain", "Why a message would be refused or passed: one line per rule", define_explain},
+    {"explain", "Why a message would be refused or passed: one line per rule", define_explain},
     {"codes", "The reply codes a policy can give", define_codes},
     {"facts", "The facts a policy can name", define_facts},
     {"status", "Is the service attached, what does it answer", define_service<kStatus>},
