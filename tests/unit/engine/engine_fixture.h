@@ -165,10 +165,13 @@ class Client {
   }
   // The whole session of one message; the first answer that is no 250, or the last.
   std::string send(const std::string& recipient = "<bob@example.com>", const std::string& sender = "<ann@far.example>") {
-    for (const std::string& answer : {connect(), helo(), mail(sender), rcpt(recipient), data(), end()}) {
-      if (answer != "250") return answer;
-    }
-    return "250";
+    std::string answer = connect();
+    if (answer == "250") answer = helo();
+    if (answer == "250") answer = mail(sender);
+    if (answer == "250") answer = rcpt(recipient);
+    if (answer == "250") answer = data();
+    if (answer == "250") answer = end();
+    return answer;
   }
 
  private:

@@ -279,7 +279,7 @@ TEST_CASE("limits: exempt traffic is not counted unless the limit says so") {
 rules:
   - exempt: friends
     stage: connect
-    when: client.ip in [203.0.113.0/24]
+    when: client.ip in ["203.0.113.0/24"]
     from: all
   - limit: messages
     stage: mail
