@@ -182,6 +182,13 @@ const Value* FactTable::fact(std::string_view name) {
                   [&] { return built_in->resolve(*this); });
 }
 
+const Value* FactTable::fact_of(std::string_view name, std::uint32_t recipient) {
+  const std::uint32_t outer = std::exchange(element_, recipient);
+  const Value* value = fact(name);
+  element_ = outer;
+  return value;
+}
+
 const Value* FactTable::known(FactIndex index, std::uint32_t recipient) {
   const Life life = life_[index];
   if (life == Life::Score) return &score_value_;

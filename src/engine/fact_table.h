@@ -38,6 +38,8 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   const Questions& questions() const { return questions_; }
   // Starts what facts of this stage need that only later stages ask for. Waits for nothing.
   void ask_ahead(mail::Stage stage);
+  // A built-in fact of one accepted recipient, whether the policy names it or not. nullptr: pending.
+  const policy::Value* fact_of(std::string_view name, std::uint32_t recipient);
   // The value if it has been found out already; asks nothing. For traces.
   const policy::Value* known(policy::FactIndex fact, std::uint32_t recipient);
 

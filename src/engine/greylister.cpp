@@ -34,11 +34,12 @@ bool add_part(GreylistDemand& demand, const Program& program, ExprId expr, FactT
 }
 
 // At the end of the message the recipient of a key is all of them: sorted, each once.
-bool add_all_recipients(GreylistDemand& demand, const Program& program, ExprId expr, FactTable& facts,
-                        std::vector<std::string>& parts) {
+bool add_all_recipients(FactTable& facts, std::vector<std::string>& parts) {
   std::vector<std::string> all;
   for (std::uint32_t i = 0; i < facts.recipient_count(); ++i) {
-    if (!add_part(demand, program, expr, facts, i, all)) return false;
+    const Value* address = facts.fact_of("rcpt.address", i);
+    if (address == nullptr) return false;
+    all.push_back(key_part(*address, policy::Kind::Address));
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
@@ -56,7 +57,7 @@ GreylistDemand greylist_demand(const Program& program, const Rule& rule, FactTab
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < spec.key.size(); ++i) {
     const bool all = i < spec.key_all_recipients.size() && spec.key_all_recipients[i];
-    const bool ready = all ? add_all_recipients(demand, program, spec.key[i], facts, parts)
+    const bool ready = all ? add_all_recipients(facts, parts)
                            : add_part(demand, program, spec.key[i], facts, recipient, parts);
     if (!ready) return demand;
   }

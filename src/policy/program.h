@@ -121,8 +121,8 @@ struct LimitSpec {
 };
 
 struct GreylistSpec {
-  std::vector<ExprId> key;            // empty at stage end for rcpt.address: see key_all_recipients
-  std::vector<bool> key_all_recipients;  // position i is the sorted set of recipients (stage end)
+  std::vector<ExprId> key;            // kNoExpr where key_all_recipients says so
+  std::vector<bool> key_all_recipients;  // position i is the sorted set of all recipients (stage end)
   Duration delay{300'000}, retry_within{172'800'000}, remember{3'024'000'000};
   std::vector<ExprId> auto_key;
   int auto_after = 0;
