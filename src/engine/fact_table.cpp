@@ -5,6 +5,7 @@
 
 #include "engine/message_text.h"
 #include "engine/state_key.h"
+#include "facts/message_content.h"
 
 namespace sluice::engine {
 
@@ -292,7 +293,8 @@ const std::optional<TimePoint>* FactTable::first_seen(const IpAddress& client) {
 
 const facts::MessageContent* FactTable::content() {
   if (!known_.message) return nullptr;
-  if (!content_) content_ = make_content(known_, event_->stage);
+  const bool lacks_body = content_ && event_->stage == mail::Stage::End && !content_->has_body();
+  if (!content_ || lacks_body) content_ = make_content(known_, event_->stage);
   return content_.get();
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "engine/fact_table.h"
+#include "facts/message_content.h"
 
 namespace sluice::engine {
 
@@ -25,14 +26,6 @@ std::string received_field(const SessionFacts& known, TimePoint now) {
   field += "\tby " + known.connection.server_name + " (Sluice) with SMTP";
   if (known.envelope && !known.envelope->queue_id.empty()) field += " id " + known.envelope->queue_id;
   return field + ";\r\n\t" + render_datetime(now) + "\r\n";
-}
-
-std::string unfolded(std::string_view value) {
-  std::string text;
-  for (const char c : value) {
-    if (c != '\r' && c != '\n') text.push_back(c);
-  }
-  return std::string(trim(text));
 }
 
 }  // namespace
@@ -61,13 +54,14 @@ std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFact
   return request;
 }
 
-std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts&, mail::Stage) { return nullptr; }
+std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known, mail::Stage stage) {
+  return facts::MessageContent::parse(*known.message, stage == mail::Stage::End);
+}
 
 policy::Value first_header(FactTable& facts, std::string_view name) {
-  for (const mail::Header& header : facts.message()->headers) {
-    if (equal_folded(header.name, name)) return policy::Value(unfolded(header.value));
-  }
-  return {};
+  const facts::MessageContent* content = facts.content();
+  const std::string* value = content != nullptr ? content->header(name) : nullptr;
+  return value != nullptr ? policy::Value(*value) : policy::Value();
 }
 
 }  // namespace sluice::engine

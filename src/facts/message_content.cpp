@@ -155,6 +155,7 @@ void MessageContent::read_headers(const mail::Message& message) {
 }
 
 void MessageContent::read_body(const mail::Message& message) {
+  has_body_ = true;
   structure_ = parse_structure(message.headers, message.body);
   longest_line_ = facts::longest_line(message.body);
   const std::string* subject = header("Subject");

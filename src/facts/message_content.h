@@ -47,6 +47,7 @@ class MessageContent {
   std::size_t count(std::string_view name) const;
   const std::vector<Mailbox>& from() const { return from_; }
 
+  bool has_body() const { return has_body_; }
   const MimeStructure& structure() const { return structure_; }
   const std::vector<Attachment>& attachments() const { return attachments_; }
   const std::string& text() const { return text_; }
@@ -66,7 +67,7 @@ class MessageContent {
   MimeStructure structure_;
   std::vector<Attachment> attachments_;
   std::string text_;
-  bool truncated_ = false;
+  bool truncated_ = false, has_body_ = false;
   std::vector<std::string> charsets_;
   std::int64_t longest_line_ = 0;
   std::string digest_;
