@@ -20,7 +20,8 @@ struct Word {
 std::vector<Word> words_of(const Scalar& scalar) {
   const std::string_view text = scalar.text;
   std::vector<Word> words;
-  for (std::size_t at = text.find_first_not_of(" \t\r\n"); at < text.size(); at = text.find_first_not_of(" \t\r\n", at)) {
+  for (std::size_t at = text.find_first_not_of(" \t\r\n"); at < text.size();
+       at = text.find_first_not_of(" \t\r\n", at)) {
     const std::size_t end = std::min(text.find_first_of(" \t\r\n", at), text.size());
     words.push_back({text.substr(at, end - at), at});
     at = end;
@@ -28,11 +29,14 @@ std::vector<Word> words_of(const Scalar& scalar) {
   return words;
 }
 
-SourceSpan span_of(const Scalar& scalar, const Word& word) { return scalar.span(word.offset, word.text.size()); }
+SourceSpan span_of(const Scalar& scalar, const Word& word) {
+  return scalar.span(word.offset, word.text.size());
+}
 
 class ActionParser {
  public:
-  ActionParser(const Scalar& scalar, Diagnostics& diagnostics) : scalar_(scalar), diagnostics_(diagnostics) {}
+  ActionParser(const Scalar& scalar, Diagnostics& diagnostics)
+      : scalar_(scalar), diagnostics_(diagnostics) {}
   std::optional<ActionSource> parse();
   static std::string verb_of(ActionSource::Kind kind);
 
@@ -70,8 +74,8 @@ class ActionParser {
   const Scalar& scalar_;
   Diagnostics& diagnostics_;
   ActionSource action_;
-  std::vector<Word> rest_;               // words behind the verb, for replies
-  std::optional<ExpressionParser> in_;   // tokens behind the verb, for everything else
+  std::vector<Word> rest_;              // words behind the verb, for replies
+  std::optional<ExpressionParser> in_;  // tokens behind the verb, for everything else
 };
 
 const std::array<ActionParser::Form, 19> ActionParser::kForms{{
@@ -112,7 +116,8 @@ std::string full_verb(std::string_view verb, std::string_view second) {
 }
 
 std::string ActionParser::verb_of(Kind kind) {
-  const auto form = std::find_if(kForms.begin(), kForms.end(), [kind](const Form& f) { return f.kind == kind; });
+  const auto form =
+      std::find_if(kForms.begin(), kForms.end(), [kind](const Form& f) { return f.kind == kind; });
   return full_verb(form->verb, form->second);
 }
 
@@ -120,20 +125,23 @@ void ActionParser::unknown_action(const std::vector<Word>& words) {
   const Word& verb = words[0];
   const std::string quoted = "`" + std::string(verb.text.substr(0, 40)) + "`";
   if (verb.text == "accept") {
-    fail(span_of(scalar_, verb), "there is no `accept`: use `exempt`, which says from what and for how long");
+    fail(span_of(scalar_, verb),
+         "there is no `accept`: use `exempt`, which says from what and for how long");
     return;
   }
   std::vector<std::string_view> verbs;
   for (const Form& form : kForms) {
     if (form.verb == verb.text) {
-      fail(span_of(scalar_, verb), quoted + " alone is no action: write `" + full_verb(form.verb, form.second) + "`");
+      fail(span_of(scalar_, verb),
+           quoted + " alone is no action: write `" + full_verb(form.verb, form.second) + "`");
       return;
     }
     verbs.push_back(form.verb);
   }
   const std::string_view near = nearest(verb.text, verbs);
-  fail(span_of(scalar_, verb), "unknown action " + quoted +
-                                   (near.empty() ? std::string() : "; did you mean `" + std::string(near) + "`?"));
+  fail(span_of(scalar_, verb),
+       "unknown action " + quoted +
+           (near.empty() ? std::string() : "; did you mean `" + std::string(near) + "`?"));
 }
 
 std::optional<ActionSource> ActionParser::parse() {
@@ -168,27 +176,36 @@ bool ActionParser::parse_rest(const std::vector<Word>& words, const Form& form) 
 }
 
 bool is_code(std::string_view text) {
-  return text.size() == 3 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() == 3 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-int code_of(std::string_view digits) { return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0'); }
+int code_of(std::string_view digits) {
+  return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+}
 
 // CODE [ENHANCED]
 bool ActionParser::reply() {
   const std::string verb = verb_of(action_.kind);
-  const std::string_view usual = action_.kind == Kind::Reject ? "550 5.7.1" : action_.kind == Kind::Defer ? "451 4.7.1" : "421 4.3.2";
+  const std::string_view usual = action_.kind == Kind::Reject  ? "550 5.7.1"
+                                 : action_.kind == Kind::Defer ? "451 4.7.1"
+                                                               : "421 4.3.2";
   const std::string example = "`" + verb + ' ' + std::string(usual) + "`";
   if (rest_.empty()) return fail(action_.span, "`" + verb + "` needs a reply code: " + example);
   action_.code_span = span_of(scalar_, rest_[0]);
-  if (!is_code(rest_[0].text)) return fail(action_.code_span, "a reply code has three digits: " + example);
+  if (!is_code(rest_[0].text))
+    return fail(action_.code_span, "a reply code has three digits: " + example);
   action_.code = code_of(rest_[0].text);
   if (rest_.size() == 1) return true;
   action_.status_span = span_of(scalar_, rest_[1]);
   action_.status = mail::EnhancedStatus::parse(rest_[1].text);
   if (!action_.status)
-    return fail(action_.status_span, "this is no enhanced status code (as 5.7.1); what the client shall read stands in `text:`");
+    return fail(
+        action_.status_span,
+        "this is no enhanced status code (as 5.7.1); what the client shall read stands in `text:`");
   if (rest_.size() == 2) return true;
-  return fail(span_of(scalar_, rest_[2]), "nothing may follow code and status; what the client shall read stands in `text:`");
+  return fail(span_of(scalar_, rest_[2]),
+              "nothing may follow code and status; what the client shall read stands in `text:`");
 }
 
 bool ActionParser::text() {
@@ -210,7 +227,8 @@ bool ActionParser::header_name() {
   }
   const auto allowed = [](char c) { return c > 32 && c < 127 && c != ':'; };  // RFC 5322 2.2
   if (name.text.empty() || !std::all_of(name.text.begin(), name.text.end(), allowed))
-    return fail(in_->span(name), "a header's name has no blanks, colons, controls or letters outside ASCII");
+    return fail(in_->span(name),
+                "a header's name has no blanks, colons, controls or letters outside ASCII");
   action_.name = in_->take().text;
   return true;
 }
@@ -312,7 +330,9 @@ std::optional<OnUnknown> parse_on_unknown(const Scalar& scalar, Diagnostics& dia
     good = result.status.has_value();
   }
   if (good) return result;
-  diagnostics.error("E401", result.span, "on_unknown is `skip`, `match` or `defer`, the last with a code and a status if wished (defer 451 4.7.24)");
+  diagnostics.error("E401", result.span,
+                    "on_unknown is `skip`, `match` or `defer`, the last with a code and a status "
+                    "if wished (defer 451 4.7.24)");
   return std::nullopt;
 }
 

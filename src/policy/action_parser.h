@@ -1,4 +1,5 @@
-// One action of `then:` (LANGUAGE 10 and ruling 19): reject, defer, header, add … to $list, and so on.
+// One action of `then:` (LANGUAGE 10 and ruling 19): reject, defer, header, add … to $list, and so
+// on.
 #pragma once
 #include <optional>
 #include <string>
@@ -7,8 +8,8 @@
 
 namespace sluice::policy {
 
-// E401 when the words do not make an action, E201 inside of its expressions. Whether a code is in the table and fits its
-// verb and status is checked when the policy is compiled.
+// E401 when the words do not make an action, E201 inside of its expressions. Whether a code is in
+// the table and fits its verb and status is checked when the policy is compiled.
 std::optional<ActionSource> parse_action(const Scalar& scalar, Diagnostics& diagnostics);
 
 // `skip`, `match`, `defer [code4 [esc]]`

@@ -10,7 +10,8 @@
 namespace sluice::policy {
 namespace {
 
-// How tightly a node binds; an operand that binds less tightly than its place asks needs parentheses.
+// How tightly a node binds; an operand that binds less tightly than its place asks needs
+// parentheses.
 enum Binding { kChain = 1, kNot, kRelation, kElse, kPrimary };
 
 struct Form {
@@ -39,7 +40,8 @@ constexpr std::array<Form, 19> kForms{{{Node::Kind::Literal, kPrimary, ""},
                                        {Node::Kind::Is, kRelation, "is"}}};
 
 Form form_of(Node::Kind kind) {
-  const auto form = std::find_if(kForms.begin(), kForms.end(), [kind](const Form& f) { return f.kind == kind; });
+  const auto form =
+      std::find_if(kForms.begin(), kForms.end(), [kind](const Form& f) { return f.kind == kind; });
   return form == kForms.end() ? Form{kind, kElse, "??"} : *form;
 }
 
@@ -58,7 +60,9 @@ std::string quoted(std::string_view text) {
 
 std::string number(double value) {
   std::array<char, 400> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed).ptr;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed)
+          .ptr;
   std::string text(buffer.data(), end);
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
@@ -79,16 +83,27 @@ std::string rate(const Rate& r) {
 std::string literal(const Node& node) {
   const Value& v = node.value;
   switch (node.literal_kind) {
-    case Kind::Text: return quoted(v.get<std::string>());
-    case Kind::Bool: return v.get<bool>() ? "true" : "false";
-    case Kind::Int: return std::to_string(v.get<std::int64_t>());
-    case Kind::Size: return size(v.get<std::int64_t>());
-    case Kind::Float: return number(v.get<double>());
-    case Kind::Duration: return render_duration(v.get<Duration>());
-    case Kind::Rate: return rate(v.get<Rate>());
-    case Kind::Clock: return fmt::format("{:02}:{:02}", v.get<ClockTime>().minutes / 60, v.get<ClockTime>().minutes % 60);
-    case Kind::Datetime: return render_datetime(v.get<TimePoint>());
-    default: return node.text;
+    case Kind::Text:
+      return quoted(v.get<std::string>());
+    case Kind::Bool:
+      return v.get<bool>() ? "true" : "false";
+    case Kind::Int:
+      return std::to_string(v.get<std::int64_t>());
+    case Kind::Size:
+      return size(v.get<std::int64_t>());
+    case Kind::Float:
+      return number(v.get<double>());
+    case Kind::Duration:
+      return render_duration(v.get<Duration>());
+    case Kind::Rate:
+      return rate(v.get<Rate>());
+    case Kind::Clock:
+      return fmt::format("{:02}:{:02}", v.get<ClockTime>().minutes / 60,
+                         v.get<ClockTime>().minutes % 60);
+    case Kind::Datetime:
+      return render_datetime(v.get<TimePoint>());
+    default:
+      return node.text;
   }
 }
 
@@ -114,28 +129,43 @@ std::string relation(const Node& node, std::string_view word) {
   const std::string_view negation = node.negated ? "not " : "";
   switch (node.kind) {
     case Node::Kind::Compare:
-      return left + ' ' + std::string(kOps[static_cast<std::size_t>(node.op)]) + ' ' + render_at(node.children[1], kPrimary);
-    case Node::Kind::Matches: return left + (node.negated ? " !~ " : " =~ ") + pattern(node);
-    case Node::Kind::Is: return fmt::format("{} is {}{}", left, negation, node.text);
-    default: return fmt::format("{} {}{} {}", left, negation, word, joined(node, 1, " .. ", kPrimary));
+      return left + ' ' + std::string(kOps[static_cast<std::size_t>(node.op)]) + ' ' +
+             render_at(node.children[1], kPrimary);
+    case Node::Kind::Matches:
+      return left + (node.negated ? " !~ " : " =~ ") + pattern(node);
+    case Node::Kind::Is:
+      return fmt::format("{} is {}{}", left, negation, node.text);
+    default:
+      return fmt::format("{} {}{} {}", left, negation, word, joined(node, 1, " .. ", kPrimary));
   }
 }
 
 std::string render_bare(const Node& node, const Form& form) {
   switch (node.kind) {
-    case Node::Kind::Literal: return literal(node);
-    case Node::Kind::Name: return node.text;
-    case Node::Kind::List: return '$' + node.text;
-    case Node::Kind::Lookup: return fmt::format("${}[{}]", node.text, joined(node, 0, "", kElse));
-    case Node::Kind::Items: return '[' + joined(node, 0, ", ", kElse) + ']';
-    case Node::Kind::Call: return fmt::format("{}({})", node.text, joined(node, 0, ", ", kElse));
+    case Node::Kind::Literal:
+      return literal(node);
+    case Node::Kind::Name:
+      return node.text;
+    case Node::Kind::List:
+      return '$' + node.text;
+    case Node::Kind::Lookup:
+      return fmt::format("${}[{}]", node.text, joined(node, 0, "", kElse));
+    case Node::Kind::Items:
+      return '[' + joined(node, 0, ", ", kElse) + ']';
+    case Node::Kind::Call:
+      return fmt::format("{}({})", node.text, joined(node, 0, ", ", kElse));
     case Node::Kind::Quantifier:
-      return fmt::format("{}({}, {})", node.text, node.children[0].text, render_at(node.children[1], kChain));
+      return fmt::format("{}({}, {})", node.text, node.children[0].text,
+                         render_at(node.children[1], kChain));
     case Node::Kind::And:
-    case Node::Kind::Or: return joined(node, 0, fmt::format(" {} ", form.word), kNot);
-    case Node::Kind::Not: return "not " + render_at(node.children[0], kNot);
-    case Node::Kind::Else: return joined(node, 0, " ?? ", kPrimary);
-    default: return relation(node, form.word);
+    case Node::Kind::Or:
+      return joined(node, 0, fmt::format(" {} ", form.word), kNot);
+    case Node::Kind::Not:
+      return "not " + render_at(node.children[0], kNot);
+    case Node::Kind::Else:
+      return joined(node, 0, " ?? ", kPrimary);
+    default:
+      return relation(node, form.word);
   }
 }
 

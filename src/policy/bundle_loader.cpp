@@ -12,8 +12,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 15> kFileKeys{"sluice", "policy", "version", "timezone", "include", "position", "defaults", "lists",
-                                                     "tables", "dnsbl",  "facts",   "recipients", "let",   "rules",    "change"};
+constexpr std::array<std::string_view, 15> kFileKeys{
+    "sluice", "policy", "version", "timezone",   "include", "position", "defaults", "lists",
+    "tables", "dnsbl",  "facts",   "recipients", "let",     "rules",    "change"};
 constexpr std::array<std::string_view, 1> kTestsKey{"tests"};
 constexpr std::array<std::string_view, 2> kPositions{"before", "after"};
 constexpr std::array<std::string_view, 4> kChangeKeys{"rule", "set", "remove", "mode"};
@@ -22,8 +23,10 @@ bool is_inert(std::string_view key) { return key.starts_with("x-"); }
 
 // Only sluice:, policy: and tests: : the tests of another file.
 bool holds_tests_only(const YamlNode& root) {
-  return root.find("tests") && std::all_of(root.entries.begin(), root.entries.end(), [](const YamlEntry& e) {
-           return e.first.text == "sluice" || e.first.text == "policy" || e.first.text == "tests" || is_inert(e.first.text);
+  return root.find("tests") &&
+         std::all_of(root.entries.begin(), root.entries.end(), [](const YamlEntry& e) {
+           return e.first.text == "sluice" || e.first.text == "policy" || e.first.text == "tests" ||
+                  is_inert(e.first.text);
          });
 }
 
@@ -42,7 +45,17 @@ std::string identity(const std::string& path) {
   return failed ? path : canonical.string();
 }
 
-std::string place_of(const SourceSpan& span) { return span.file->name() + ':' + std::to_string(span.line); }
+std::string place_of(const SourceSpan& span) {
+  return span.file->name() + ':' + std::to_string(span.line);
+}
+
+// Behind what is there; nothing is moved one by one when nothing is there.
+void append(std::vector<RuleSource>& to, std::vector<RuleSource> from) {
+  if (to.empty())
+    to = std::move(from);
+  else
+    std::move(from.begin(), from.end(), std::back_inserter(to));
+}
 
 std::string counted(std::size_t n, std::string_view what) {
   return std::to_string(n) + ' ' + std::string(what) + (n == 1 ? "" : "s");
@@ -57,8 +70,10 @@ void BundleLoader::add_path(const std::string& path) {
     return;
   }
   const auto file = read_source(path);
-  if (file) add_file(*file);
-  else diagnostics_.error("E703", {}, file.error().what);
+  if (file)
+    add_file(*file);
+  else
+    diagnostics_.error("E703", {}, file.error().what);
 }
 
 void BundleLoader::add_folder(const std::string& path) {
@@ -68,8 +83,10 @@ void BundleLoader::add_folder(const std::string& path) {
     const std::string name = it->path().filename().string();
     if (name.ends_with(".yaml") && name[0] != '.') files.push_back(it->path().string());
   }
-  if (failed) diagnostics_.error("E703", {}, "cannot read " + path + ": " + failed.message());
-  else if (files.empty()) diagnostics_.error("E703", {}, "no *.yaml in " + path);
+  if (failed)
+    diagnostics_.error("E703", {}, "cannot read " + path + ": " + failed.message());
+  else if (files.empty())
+    diagnostics_.error("E703", {}, "no *.yaml in " + path);
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) add_path(file);
 }
@@ -80,7 +97,8 @@ std::optional<BundleLoader::Document> BundleLoader::parse(const SourceFilePtr& f
   Document document{file, parse_yaml(file, found)};
   diagnostics_.append(found);
   const auto& all = found.all();
-  if (std::any_of(all.begin(), all.end(), [](const Diagnostic& d) { return d.code == "E101"; })) return std::nullopt;
+  if (std::any_of(all.begin(), all.end(), [](const Diagnostic& d) { return d.code == "E101"; }))
+    return std::nullopt;
   if (document.root.kind == YamlNode::Kind::Map) return document;
   reader_.wrong({file, 1, 1, 1}, "a policy file begins with `sluice: 1`");
   return std::nullopt;
@@ -89,8 +107,10 @@ std::optional<BundleLoader::Document> BundleLoader::parse(const SourceFilePtr& f
 void BundleLoader::add_file(const SourceFilePtr& file) {
   auto document = parse(file);
   if (!document) return;
-  if (holds_tests_only(document->root)) tests_.push_back(std::move(*document));
-  else load_main(std::move(*document));
+  if (holds_tests_only(document->root))
+    tests_.push_back(std::move(*document));
+  else
+    load_main(std::move(*document));
 }
 
 PolicySource BundleLoader::finish() {
@@ -106,15 +126,17 @@ void BundleLoader::load_main(Document document) {
   including_.push_back(self);
   Rules rules = load_document(document, "");
   including_.pop_back();
-  std::move(rules.begin(), rules.end(), std::back_inserter(source_.rules));
+  append(source_.rules, std::move(rules));
   for (YamlEntry& entry : document.root.entries)
-    if (entry.first.text == "tests" && reader_.sequence(entry)) source_.tests.emplace_back(document.source, std::move(entry.second));
+    if (entry.first.text == "tests" && reader_.sequence(entry))
+      source_.tests.emplace_back(document.source, std::move(entry.second));
 }
 
 bool BundleLoader::names_loaded_file(const std::string& policy) const {
   return std::any_of(source_.files.begin(), source_.files.end(), [&policy](const FileSource& file) {
     const fs::path path(file.source->name());
-    return file.prefix.empty() && (file.policy == policy || path.filename() == policy || path.stem() == policy);
+    return file.prefix.empty() &&
+           (file.policy == policy || path.filename() == policy || path.stem() == policy);
   });
 }
 
@@ -123,7 +145,8 @@ void BundleLoader::load_tests(Document& document) {
   check_version(document.root, {document.source, 1, 1, 1});
   const Scalar* policy = scalar_of(document.root, "policy");
   if (!policy) {
-    reader_.missing_key({document.source, 1, 1, 1}, "policy", "a file of tests", ", the name of the policy file beside it");
+    reader_.missing_key({document.source, 1, 1, 1}, "policy", "a file of tests",
+                        ", the name of the policy file beside it");
     return;
   }
   if (!names_loaded_file(policy->text)) {
@@ -131,19 +154,23 @@ void BundleLoader::load_tests(Document& document) {
     std::string path = beside(document.source, policy->text);
     if (!fs::is_regular_file(path, failed)) path += ".yaml";
     if (!fs::is_regular_file(path, failed) || identity(path) == identity(document.source->name())) {
-      diagnostics_.error("E703", policy->whole(), "no policy file " + quoted_name(policy->text) + " beside this file of tests");
+      diagnostics_.error(
+          "E703", policy->whole(),
+          "no policy file " + quoted_name(policy->text) + " beside this file of tests");
       return;
     }
     add_path(path);
   }
   for (YamlEntry& entry : document.root.entries)
-    if (entry.first.text == "tests" && reader_.sequence(entry)) source_.tests.emplace_back(document.source, std::move(entry.second));
+    if (entry.first.text == "tests" && reader_.sequence(entry))
+      source_.tests.emplace_back(document.source, std::move(entry.second));
 }
 
 void BundleLoader::check_version(const YamlNode& root, const SourceSpan& place) {
   const YamlNode* version = root.find("sluice");
   if (!version) {
-    reader_.missing_key(place, "sluice", "a policy file", ", the version of the language: `sluice: 1`");
+    reader_.missing_key(place, "sluice", "a policy file",
+                        ", the version of the language: `sluice: 1`");
   } else if (version->kind != YamlNode::Kind::Scalar || version->scalar.text != "1") {
     reader_.wrong(version->span, "this is no version of the language; known is `sluice: 1`");
   }
@@ -156,7 +183,8 @@ BundleLoader::Rules BundleLoader::load_document(Document& document, const std::s
   FileSource& file = source_.files.emplace_back();
   file.source = document.source;
   file.prefix = prefix;
-  if (!document.root.find("policy")) reader_.missing_key(top, "policy", "a policy file", ", the name of its bundle");
+  if (!document.root.find("policy"))
+    reader_.missing_key(top, "policy", "a policy file", ", the name of its bundle");
   SectionReader sections(source_, index, diagnostics_);
   Pending pending;
   Rules own;
@@ -165,18 +193,21 @@ BundleLoader::Rules BundleLoader::load_document(Document& document, const std::s
   Rules rules = pending.include ? include_all(*pending.include, document.source) : Rules();
   Rules& first = pending.own_rules_last ? rules : own;
   Rules& second = pending.own_rules_last ? own : rules;
-  std::move(second.begin(), second.end(), std::back_inserter(first));
-  for (SectionReader::Extension& extension : sections.extensions()) apply_extension(extension, index);
+  append(first, std::move(second));
+  for (SectionReader::Extension& extension : sections.extensions())
+    apply_extension(extension, index);
   if (pending.change) apply_changes(*pending.change, first, index);
   return std::move(first);
 }
 
-void BundleLoader::read_section(YamlEntry& entry, SectionReader& sections, Pending& pending, Rules& rules, std::size_t file) {
+void BundleLoader::read_section(YamlEntry& entry, SectionReader& sections, Pending& pending,
+                                Rules& rules, std::size_t file) {
   static const std::map<std::string_view, void (SectionReader::*)(YamlEntry&)> kOwned{
       {"lists", &SectionReader::lists}, {"tables", &SectionReader::tables}};
   static const std::map<std::string_view, void (SectionReader::*)(const YamlEntry&)> kRead{
-      {"defaults", &SectionReader::defaults}, {"dnsbl", &SectionReader::dnsbl},           {"facts", &SectionReader::facts},
-      {"let", &SectionReader::let},           {"recipients", &SectionReader::recipients}, {"timezone", &SectionReader::timezone}};
+      {"defaults", &SectionReader::defaults},     {"dnsbl", &SectionReader::dnsbl},
+      {"facts", &SectionReader::facts},           {"let", &SectionReader::let},
+      {"recipients", &SectionReader::recipients}, {"timezone", &SectionReader::timezone}};
   const std::string& key = entry.first.text;
   if (key == "policy" || key == "version") source_.files[file].origin[key] = entry.first.whole();
   if (const auto owned = kOwned.find(key); owned != kOwned.end()) {
@@ -203,23 +234,23 @@ void BundleLoader::read_section(YamlEntry& entry, SectionReader& sections, Pendi
   }
 }
 
-void BundleLoader::read_rules(const YamlEntry& entry, Rules& rules, std::size_t file) {
+void BundleLoader::read_rules(YamlEntry& entry, Rules& rules, std::size_t file) {
   if (!reader_.sequence(entry)) return;
   rules.reserve(entry.second.items.size());
-  for (const YamlNode& node : entry.second.items) {
+  for (YamlNode& node : entry.second.items) {
     if (source_.rules.size() + rules.size() >= kMaxRules) {
       reader_.wrong(node.span, "more than " + std::to_string(kMaxRules) + " rules");
       return;
     }
     if (auto rule = read_rule(node, file, diagnostics_)) rules.push_back(std::move(*rule));
+    node = YamlNode();  // its memory serves the next rules
   }
 }
 
 BundleLoader::Rules BundleLoader::include_all(const YamlEntry& entry, const SourceFilePtr& from) {
   Rules rules;
   for (const YamlNode* node : reader_.texts(entry)) {
-    Rules included = include_one(node->scalar, from);
-    std::move(included.begin(), included.end(), std::back_inserter(rules));
+    append(rules, include_one(node->scalar, from));
   }
   return rules;
 }
@@ -229,12 +260,15 @@ BundleLoader::Rules BundleLoader::include_one(const Scalar& path, const SourceFi
   const auto begun = std::find(including_.begin(), including_.end(), self);
   if (begun != including_.end()) {
     std::string chain;
-    for (auto step = begun; step != including_.end(); ++step) chain += fs::path(*step).filename().string() + " -> ";
-    diagnostics_.error("E702", path.whole(), "files include each other: " + chain + fs::path(self).filename().string());
+    for (auto step = begun; step != including_.end(); ++step)
+      chain += fs::path(*step).filename().string() + " -> ";
+    diagnostics_.error("E702", path.whole(),
+                       "files include each other: " + chain + fs::path(self).filename().string());
     return {};
   }
   if (including_.size() >= kMaxIncludeDepth) {
-    diagnostics_.error("E702", path.whole(), "included deeper than " + std::to_string(kMaxIncludeDepth) + " files");
+    diagnostics_.error("E702", path.whole(),
+                       "included deeper than " + std::to_string(kMaxIncludeDepth) + " files");
     return {};
   }
   if (std::find(included_.begin(), included_.end(), self) != included_.end()) return {};
@@ -259,8 +293,9 @@ std::string BundleLoader::bundle_prefix(const YamlNode& root) {
   const std::string prefix = policy->text + '/';
   const auto [first, is_new] = prefixes_.emplace(prefix, policy->whole());
   if (!is_new)
-    diagnostics_.error("E104", policy->whole(), "an included policy is named " + quoted_name(policy->text) + " in " +
-                                                    place_of(first->second) + " already");
+    diagnostics_.error("E104", policy->whole(),
+                       "an included policy is named " + quoted_name(policy->text) + " in " +
+                           place_of(first->second) + " already");
   return prefix;
 }
 
@@ -273,21 +308,26 @@ void BundleLoader::apply_extension(SectionReader::Extension& extension, std::siz
       names.push_back(std::move(name));
       continue;
     }
-    if (list.dynamic) reader_.wrong(extension.name.whole(), "a dynamic list is filled by rules and commands, not by `extend`");
+    if (list.dynamic)
+      reader_.wrong(extension.name.whole(),
+                    "a dynamic list is filled by rules and commands, not by `extend`");
     std::move(extension.items.begin(), extension.items.end(), std::back_inserter(list.items));
     return;
   }
   const std::string_view near = nearest(extension.name.text, {names.begin(), names.end()});
-  diagnostics_.error("E701", extension.name.whole(),
-                     "no included list is named " + quoted_name(extension.name.text) +
-                         (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
+  diagnostics_.error(
+      "E701", extension.name.whole(),
+      "no included list is named " + quoted_name(extension.name.text) +
+          (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
 }
 
 void BundleLoader::apply_changes(const YamlEntry& entry, Rules& rules, std::size_t file) {
   if (!reader_.sequence(entry)) return;
   for (const YamlNode& change : entry.second.items) {
-    if (change.kind == YamlNode::Kind::Map) apply_change(change, rules, file);
-    else reader_.wrong(change.span, "an entry of `change` names a rule: {rule: base/x, mode: shadow}");
+    if (change.kind == YamlNode::Kind::Map)
+      apply_change(change, rules, file);
+    else
+      reader_.wrong(change.span, "an entry of `change` names a rule: {rule: base/x, mode: shadow}");
   }
 }
 
@@ -295,16 +335,20 @@ RuleSource* BundleLoader::changed_rule(const YamlNode& change, Rules& rules) {
   const YamlNode* node = change.find("rule");
   const Scalar* name = scalar_of(change, "rule");
   if (!name) {
-    reader_.missing_key(node ? node->span : change.span, "rule", "an entry of `change`", ", the name of an included rule");
+    reader_.missing_key(node ? node->span : change.span, "rule", "an entry of `change`",
+                        ", the name of an included rule");
     return nullptr;
   }
-  const auto found = std::find_if(rules.begin(), rules.end(), [name](const RuleSource& r) { return r.name == name->text; });
+  const auto found = std::find_if(rules.begin(), rules.end(),
+                                  [name](const RuleSource& r) { return r.name == name->text; });
   if (found != rules.end()) return &*found;
   std::vector<std::string_view> names;
   for (const RuleSource& rule : rules) names.push_back(rule.name);
   const std::string_view near = nearest(name->text, names);
-  diagnostics_.error("E701", name->whole(), "no rule is named " + quoted_name(name->text) +
-                                                (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
+  diagnostics_.error(
+      "E701", name->whole(),
+      "no rule is named " + quoted_name(name->text) +
+          (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
   return nullptr;
 }
 
@@ -312,16 +356,19 @@ void BundleLoader::apply_change(const YamlNode& change, Rules& rules, std::size_
   RuleSource* rule = changed_rule(change, rules);
   bool remove = false, changes = false;
   YamlNode mode;
-  reader_.entries(change, kChangeKeys, "an entry of `change`", [&](const YamlEntry& entry, std::size_t index) {
-    changes = changes || index > 0;
-    if (index == 1 && reader_.map(entry) && rule) change_rule(*rule, entry.second, file, diagnostics_);
-    if (index == 2) remove = reader_.boolean(entry).value_or(false);
-    if (index != 3 || !rule) return;
-    mode.kind = YamlNode::Kind::Map;
-    mode.entries.push_back(entry);
-    change_rule(*rule, mode, file, diagnostics_);
-  });
-  if (!changes) reader_.missing_key(change.span, "set", "an entry of `change`", ", `remove: true` or `mode`");
+  reader_.entries(change, kChangeKeys, "an entry of `change`",
+                  [&](const YamlEntry& entry, std::size_t index) {
+                    changes = changes || index > 0;
+                    if (index == 1 && reader_.map(entry) && rule)
+                      change_rule(*rule, entry.second, file, diagnostics_);
+                    if (index == 2) remove = reader_.boolean(entry).value_or(false);
+                    if (index != 3 || !rule) return;
+                    mode.kind = YamlNode::Kind::Map;
+                    mode.entries.push_back(entry);
+                    change_rule(*rule, mode, file, diagnostics_);
+                  });
+  if (!changes)
+    reader_.missing_key(change.span, "set", "an entry of `change`", ", `remove: true` or `mode`");
   if (rule && remove) rules.erase(rules.begin() + (rule - rules.data()));
 }
 
@@ -330,8 +377,9 @@ void BundleLoader::check_rule_names() {
   for (const RuleSource& rule : source_.rules) {
     const auto [first, is_new] = seen.emplace(rule.name, &rule);
     if (!is_new)
-      diagnostics_.error("E104", rule.name_span, "a rule named " + quoted_name(rule.name) + " stands in " +
-                                                     place_of(first->second->name_span) + " already");
+      diagnostics_.error("E104", rule.name_span,
+                         "a rule named " + quoted_name(rule.name) + " stands in " +
+                             place_of(first->second->name_span) + " already");
   }
 }
 
@@ -347,9 +395,10 @@ PolicySource load_policy_text(std::string name, std::string text, Diagnostics& d
   return loader.finish();
 }
 
-std::string render_summary(std::string_view name, const PolicySource& source, const Diagnostics& diagnostics) {
-  return std::string(name) + ": " + counted(source.rules.size(), "rule") + ", " + counted(diagnostics.errors(), "error") + ", " +
-         counted(diagnostics.warnings(), "warning");
+std::string render_summary(std::string_view name, const PolicySource& source,
+                           const Diagnostics& diagnostics) {
+  return std::string(name) + ": " + counted(source.rules.size(), "rule") + ", " +
+         counted(diagnostics.errors(), "error") + ", " + counted(diagnostics.warnings(), "warning");
 }
 
 }  // namespace sluice::policy

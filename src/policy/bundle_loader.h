@@ -1,5 +1,5 @@
-// Loads the files of one bundle: main files, what they include, their changes, their tests. Private to the front half of
-// policy/.
+// Loads the files of one bundle: main files, what they include, their changes, their tests. Private
+// to the front half of policy/.
 #pragma once
 #include <map>
 #include <optional>
@@ -15,9 +15,10 @@ namespace sluice::policy {
 
 class BundleLoader {
  public:
-  explicit BundleLoader(Diagnostics& diagnostics) : diagnostics_(diagnostics), reader_(diagnostics) {}
+  explicit BundleLoader(Diagnostics& diagnostics)
+      : diagnostics_(diagnostics), reader_(diagnostics) {}
 
-  void add_path(const std::string& path);            // a file or a folder
+  void add_path(const std::string& path);  // a file or a folder
   void add_file(const SourceFilePtr& file);
   PolicySource finish();
 
@@ -42,8 +43,9 @@ class BundleLoader {
   void load_main(Document document);
   Rules load_document(Document& document, const std::string& prefix);
   void check_version(const YamlNode& root, const SourceSpan& place);
-  void read_section(YamlEntry& entry, SectionReader& sections, Pending& pending, Rules& rules, std::size_t file);
-  void read_rules(const YamlEntry& entry, Rules& rules, std::size_t file);
+  void read_section(YamlEntry& entry, SectionReader& sections, Pending& pending, Rules& rules,
+                    std::size_t file);
+  void read_rules(YamlEntry& entry, Rules& rules, std::size_t file);
   Rules include_all(const YamlEntry& entry, const SourceFilePtr& from);
   Rules include_one(const Scalar& path, const SourceFilePtr& from);
   std::string bundle_prefix(const YamlNode& root);
@@ -56,9 +58,9 @@ class BundleLoader {
   Diagnostics& diagnostics_;
   SchemaReader reader_;
   PolicySource source_;
-  std::vector<Document> tests_;             // files that hold tests only
-  std::vector<std::string> including_;      // chain of includes being read
-  std::vector<std::string> included_;       // read already: a file that two others include counts once
+  std::vector<Document> tests_;         // files that hold tests only
+  std::vector<std::string> including_;  // chain of includes being read
+  std::vector<std::string> included_;   // read already: a file that two others include counts once
   std::map<std::string, SourceSpan> prefixes_;
 };
 

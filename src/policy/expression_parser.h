@@ -1,5 +1,5 @@
-// The recursive descent behind parse_expression and parse_action: one token stream, one diagnostic, then it stops.
-// Private to the front half of policy/.
+// The recursive descent behind parse_expression and parse_action: one token stream, one diagnostic,
+// then it stops. Private to the front half of policy/.
 #pragma once
 #include <optional>
 #include <string>
@@ -12,13 +12,14 @@ namespace sluice::policy {
 
 class ExpressionParser {
  public:
-  // Begins at byte `from` of the scalar. ok() is false when the text cannot even be cut into tokens.
+  // Begins at byte `from` of the scalar. ok() is false when the text cannot even be cut into
+  // tokens.
   ExpressionParser(const Scalar& scalar, std::size_t from, Diagnostics& diagnostics);
   bool ok() const { return !failed_; }
 
   // Each returns an empty result after it has said why.
-  std::optional<Node> expression();   // expr
-  std::optional<Node> value();        // primary { "??" primary }
+  std::optional<Node> expression();  // expr
+  std::optional<Node> value();       // primary { "??" primary }
 
   const Token& peek() const { return tokens_[at_]; }
   const Token& take();

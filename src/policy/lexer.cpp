@@ -67,7 +67,8 @@ std::optional<Rate> parse_rate(std::string_view text) {
   if (slash == std::string_view::npos) return std::nullopt;
   const std::string_view amount = trim(text.substr(0, slash));
   const auto period = parse_duration(trim(text.substr(slash + 1)));
-  if (!period || period->count() <= 0 || amount.empty() || !is_digit(amount[0])) return std::nullopt;
+  if (!period || period->count() <= 0 || amount.empty() || !is_digit(amount[0]))
+    return std::nullopt;
   if (const auto count = parse_int(amount)) return Rate{.count = *count, .period = *period};
   if (const auto size = parse_size(amount))
     return Rate{.count = *size, .period = *period, .bytes = true};
@@ -120,7 +121,9 @@ class Lexer {
     return before.is_symbol("=~") || before.is_symbol("!~");
   }
 
-  char peek(std::size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+  char peek(std::size_t ahead) const {
+    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+  }
 
   bool fail(std::string code, std::size_t offset, std::size_t length, std::string message) {
     diagnostics_.error(std::move(code), scalar_.span(offset, length), std::move(message));
@@ -138,10 +141,12 @@ class Lexer {
     }
     for (const Habit& habit : kHabits)
       if (rest.starts_with(habit.symbol))
-        return fail("E201", at_, habit.symbol.size(),
-                    "unexpected `" + std::string(habit.symbol) + "`: " + std::string(habit.instead));
+        return fail(
+            "E201", at_, habit.symbol.size(),
+            "unexpected `" + std::string(habit.symbol) + "`: " + std::string(habit.instead));
     if (rest[0] == '/')
-      return fail("E201", at_, 1, "unexpected `/`: a regular expression stands behind `=~` or `!~`");
+      return fail("E201", at_, 1,
+                  "unexpected `/`: a regular expression stands behind `=~` or `!~`");
     return fail("E201", at_, 1, "unexpected `" + std::string(1, rest[0]) + "`");
   }
 
@@ -162,7 +167,8 @@ class Lexer {
     token.text = text_.substr(token.offset, at_ - token.offset);
     for (std::size_t i = 0; i < token.text.size(); ++i)
       if (static_cast<unsigned char>(token.text[i]) >= 0x80)
-        return fail("E201", token.offset + i, 1, "names are written in ASCII; texts stand in double quotes");
+        return fail("E201", token.offset + i, 1,
+                    "names are written in ASCII; texts stand in double quotes");
     if (token.text != "unlimited") return true;
     token.kind = Token::Kind::Literal;
     token.literal_kind = Kind::Rate;
@@ -172,7 +178,8 @@ class Lexer {
 
   bool list(Token& token) {
     ++at_;
-    if (!is_alnum(peek(0))) return fail("E201", at_ - 1, 1, "`$` needs the name of a list or table");
+    if (!is_alnum(peek(0)))
+      return fail("E201", at_ - 1, 1, "`$` needs the name of a list or table");
     token.kind = Token::Kind::List;
     take_name("-/.");
     token.text = text_.substr(token.offset + 1, at_ - token.offset - 1);
@@ -190,11 +197,13 @@ class Lexer {
       constexpr std::string_view kEscapes = "\"\\ntr", kMeant = "\"\\\n\t\r";
       const std::size_t which = escaped == '\0' ? std::string_view::npos : kEscapes.find(escaped);
       if (which == std::string_view::npos)
-        return fail("E201", at_, 2, "unknown escape: \\\" \\\\ \\n \\t \\r are known; a backslash is written \\\\");
+        return fail("E201", at_, 2,
+                    "unknown escape: \\\" \\\\ \\n \\t \\r are known; a backslash is written \\\\");
       token.text += kMeant[which];
       ++at_;
     }
-    if (at_ >= text_.size()) return fail("E201", token.offset, 1, "the text that begins here has no closing quote");
+    if (at_ >= text_.size())
+      return fail("E201", token.offset, 1, "the text that begins here has no closing quote");
     ++at_;
     return true;
   }
@@ -209,7 +218,8 @@ class Lexer {
       token.text += text_[at_];
     }
     if (at_ >= text_.size())
-      return fail("E201", token.offset, 1, "the regular expression that begins here has no closing `/`");
+      return fail("E201", token.offset, 1,
+                  "the regular expression that begins here has no closing `/`");
     ++at_;
     while (is_alnum(peek(0))) token.flags += text_[at_++];
     const std::size_t wrong = token.flags.find_first_not_of("ims");
@@ -224,7 +234,8 @@ class Lexer {
     const bool date = is_date(text_.substr(at_));
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      const bool inside = is_digit(peek(1)) && (c == '.' || c == ':' || (date && (c == '-' || c == '+')));
+      const bool inside =
+          is_digit(peek(1)) && (c == '.' || c == ':' || (date && (c == '-' || c == '+')));
       if (!is_alnum(c) && !inside) return;
       ++at_;
     }
@@ -276,16 +287,21 @@ class Lexer {
     const auto say = [&](std::string code, const std::string& message) {
       return fail(std::move(code), start, written.size(), message);
     };
-    if (written.find('/') != std::string_view::npos && std::count(written.begin(), written.end(), '.') < 2)
+    if (written.find('/') != std::string_view::npos &&
+        std::count(written.begin(), written.end(), '.') < 2)
       return say("E211", quoted + " is not a rate: write 100/1h or 20MB/1d");
-    if (is_date(written)) return say("E201", quoted + " is not a date and time: write 2026-10-15T00:00Z");
-    if (std::count(written.begin(), written.end(), '.') > 1 || std::count(written.begin(), written.end(), ':') > 1)
-      return say("E201", quoted + " is not a number; addresses and networks stand in double quotes");
+    if (is_date(written))
+      return say("E201", quoted + " is not a date and time: write 2026-10-15T00:00Z");
+    if (std::count(written.begin(), written.end(), '.') > 1 ||
+        std::count(written.begin(), written.end(), ':') > 1)
+      return say("E201",
+                 quoted + " is not a number; addresses and networks stand in double quotes");
     if (written.find(':') != std::string_view::npos)
       return say("E201", quoted + " is not a time of day: write 22:30");
     if (written[0] == '-' && parse_literal(written.substr(1), Kind::Duration))
       return say("E211", quoted + ": a duration cannot be negative");
-    return say("E211", quoted + " has no known unit: durations end in ms s m h d, sizes in B kB MB GB");
+    return say("E211",
+               quoted + " has no known unit: durations end in ms s m h d, sizes in B kB MB GB");
   }
 
   const Scalar& scalar_;
@@ -297,20 +313,29 @@ class Lexer {
 
 }  // namespace
 
-std::optional<std::vector<Token>> lex(const Scalar& scalar, std::size_t from, Diagnostics& diagnostics) {
+std::optional<std::vector<Token>> lex(const Scalar& scalar, std::size_t from,
+                                      Diagnostics& diagnostics) {
   return Lexer(scalar, from, diagnostics).run();
 }
 
 std::optional<Value> parse_literal(std::string_view text, Kind kind) {
   switch (kind) {
-    case Kind::Int: return as_value(parse_int(text));
-    case Kind::Float: return as_value(parse_float(text));
-    case Kind::Duration: return as_value(parse_duration(text));
-    case Kind::Size: return as_value(parse_size(text));
-    case Kind::Rate: return as_value(parse_rate(text));
-    case Kind::Clock: return as_value(parse_clock(text));
-    case Kind::Datetime: return as_value(parse_datetime(text));
-    default: return std::nullopt;
+    case Kind::Int:
+      return as_value(parse_int(text));
+    case Kind::Float:
+      return as_value(parse_float(text));
+    case Kind::Duration:
+      return as_value(parse_duration(text));
+    case Kind::Size:
+      return as_value(parse_size(text));
+    case Kind::Rate:
+      return as_value(parse_rate(text));
+    case Kind::Clock:
+      return as_value(parse_clock(text));
+    case Kind::Datetime:
+      return as_value(parse_datetime(text));
+    default:
+      return std::nullopt;
   }
 }
 

@@ -1,5 +1,5 @@
-// Tokens of an expression or an action (LANGUAGE 10). The lexer knows literals and symbols; which word is a keyword, a
-// fact or an enum's word is the parser's business.
+// Tokens of an expression or an action (LANGUAGE 10). The lexer knows literals and symbols; which
+// word is a keyword, a fact or an enum's word is the parser's business.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -37,9 +37,10 @@ struct Token {
   bool is_word(std::string_view word) const { return kind == Kind::Word && text == word; }
 };
 
-// The tokens of `scalar` from byte `from` on, the last one End. On an error (E201, E211) a diagnostic is added and the
-// result is empty.
-std::optional<std::vector<Token>> lex(const Scalar& scalar, std::size_t from, Diagnostics& diagnostics);
+// The tokens of `scalar` from byte `from` on, the last one End. On an error (E201, E211) a
+// diagnostic is added and the result is empty.
+std::optional<std::vector<Token>> lex(const Scalar& scalar, std::size_t from,
+                                      Diagnostics& diagnostics);
 
 // Number, duration, size, rate, clock or datetime, alone in `text`. Empty when it is none of these.
 std::optional<Value> parse_literal(std::string_view text, Kind kind);

@@ -22,11 +22,12 @@ struct WordOperator {
   Node::Kind kind;
   bool takes_not;  // `not under`
 };
-constexpr std::array<WordOperator, 5> kWordOperators{{{"in", Node::Kind::In, true},
-                                                      {"under", Node::Kind::Under, true},
-                                                      {"contains", Node::Kind::Contains, false},
-                                                      {"starts_with", Node::Kind::StartsWith, false},
-                                                      {"ends_with", Node::Kind::EndsWith, false}}};
+constexpr std::array<WordOperator, 5> kWordOperators{
+    {{"in", Node::Kind::In, true},
+     {"under", Node::Kind::Under, true},
+     {"contains", Node::Kind::Contains, false},
+     {"starts_with", Node::Kind::StartsWith, false},
+     {"ends_with", Node::Kind::EndsWith, false}}};
 
 constexpr std::array<std::string_view, 5> kStates{"set", "none", "known", "unknown", "hit"};
 constexpr std::array<std::string_view, 9> kUnits{"ms", "s", "m", "h", "d", "B", "kB", "MB", "GB"};
@@ -46,7 +47,9 @@ std::string_view unquoted(std::string_view text) { return text.substr(0, 40); }
 
 std::string described(const Token& token, const Scalar& scalar) {
   if (token.kind == Token::Kind::End) return "the end";
-  return "`" + std::string(unquoted(std::string_view(scalar.text).substr(token.offset, token.length))) + "`";
+  return "`" +
+         std::string(unquoted(std::string_view(scalar.text).substr(token.offset, token.length))) +
+         "`";
 }
 
 }  // namespace
@@ -90,7 +93,8 @@ void ExpressionParser::fail(std::string code, SourceSpan span, std::string messa
 
 void ExpressionParser::expected(std::string_view what, std::string code) {
   const Token& token = peek();
-  fail(std::move(code), span(token), "expected " + std::string(what) + ", found " + described(token, scalar_));
+  fail(std::move(code), span(token),
+       "expected " + std::string(what) + ", found " + described(token, scalar_));
 }
 
 SourceSpan ExpressionParser::span(const Token& token) const {
@@ -118,13 +122,15 @@ Scalar ExpressionParser::string_scalar(const Token& token) const {
 // Every level of nesting passes here, so the stack is bounded.
 bool ExpressionParser::deeper() {
   if (++depth_ <= kMaxExpressionDepth) return true;
-  fail("E201", span(peek()), "nested deeper than " + std::to_string(kMaxExpressionDepth) + " levels");
+  fail("E201", span(peek()),
+       "nested deeper than " + std::to_string(kMaxExpressionDepth) + " levels");
   return false;
 }
 
 std::optional<Node> ExpressionParser::made(Node node) {
   if (++nodes_ > kMaxExpressionNodes) {
-    fail("E201", node.span, "larger than " + std::to_string(kMaxExpressionNodes) + " operands and operators");
+    fail("E201", node.span,
+         "larger than " + std::to_string(kMaxExpressionNodes) + " operands and operators");
     return std::nullopt;
   }
   return node;
@@ -190,7 +196,9 @@ std::optional<Node> ExpressionParser::relation() {
     const bool negated = take_word("not");
     const auto* word = peek().kind == Token::Kind::Word ? find_word_operator(peek().text) : nullptr;
     if (!word || (negated && !word->takes_not)) {
-      expected("`in` or `under` after `not` (in front of the comparison it negates all of it: not (a contains b))");
+      expected(
+          "`in` or `under` after `not` (in front of the comparison it negates all of it: not (a "
+          "contains b))");
       return std::nullopt;
     }
     node = word_operator(std::move(*left), word->kind, negated, op);
@@ -207,10 +215,11 @@ std::optional<Node> ExpressionParser::relation() {
 // `a < b < c` would be read in two ways.
 bool ExpressionParser::relation_ends() {
   const Token& next = peek();
-  const bool again = std::any_of(kComparisons.begin(), kComparisons.end(),
-                                 [&next](const Comparison& c) { return next.is_symbol(c.symbol); }) ||
-                     next.is_symbol("=~") || next.is_symbol("!~") || next.is_word("is") ||
-                     (next.kind == Token::Kind::Word && find_word_operator(next.text));
+  const bool again =
+      std::any_of(kComparisons.begin(), kComparisons.end(),
+                  [&next](const Comparison& c) { return next.is_symbol(c.symbol); }) ||
+      next.is_symbol("=~") || next.is_symbol("!~") || next.is_word("is") ||
+      (next.kind == Token::Kind::Word && find_word_operator(next.text));
   if (again) fail("E201", span(next), "comparisons cannot be chained: join two with `and`");
   return !again;
 }
@@ -244,7 +253,8 @@ std::optional<Node> ExpressionParser::match(Node left, bool negated) {
   return node;
 }
 
-std::optional<Node> ExpressionParser::word_operator(Node left, Node::Kind kind, bool negated, const Token& first) {
+std::optional<Node> ExpressionParser::word_operator(Node left, Node::Kind kind, bool negated,
+                                                    const Token& first) {
   if (kind == Node::Kind::In) return membership(std::move(left), negated, first);
   Node node;
   node.kind = kind;
@@ -283,7 +293,8 @@ std::optional<Node> ExpressionParser::state(Node left) {
   node.negated = take_word("not");
   const Token& word = peek();
   if (word.kind != Token::Kind::Word || !contains(kStates, word.text)) {
-    expected("`set`, `none`, `known`, `unknown` or `hit` after `is` (values are compared with `==`)");
+    expected(
+        "`set`, `none`, `known`, `unknown` or `hit` after `is` (values are compared with `==`)");
     return std::nullopt;
   }
   node.text = take().text;
@@ -311,14 +322,18 @@ std::optional<Node> ExpressionParser::value() {
 std::optional<Node> ExpressionParser::primary() {
   switch (peek().kind) {
     case Token::Kind::String:
-    case Token::Kind::Literal: return literal(take());
-    case Token::Kind::List: return list();
-    case Token::Kind::Word: return word();
+    case Token::Kind::Literal:
+      return literal(take());
+    case Token::Kind::List:
+      return list();
+    case Token::Kind::Word:
+      return word();
     case Token::Kind::Symbol:
       if (peek().text == "(") return group();
       if (peek().text == "[") return items();
       break;
-    default: break;
+    default:
+      break;
   }
   expected("a value");
   return std::nullopt;
@@ -332,8 +347,10 @@ std::optional<Node> ExpressionParser::literal(const Token& token) {
   node.value = is_text ? Value(token.text) : token.value;
   node.text = token.text;
   node.span = node.op_span = span(token);
-  if (node.literal_kind == Kind::Int && peek().kind == Token::Kind::Word && contains(kUnits, peek().text)) {
-    fail("E211", span(peek()), "no blank between number and unit: write " + token.text + peek().text);
+  if (node.literal_kind == Kind::Int && peek().kind == Token::Kind::Word &&
+      contains(kUnits, peek().text)) {
+    fail("E211", span(peek()),
+         "no blank between number and unit: write " + token.text + peek().text);
     return std::nullopt;
   }
   return made(std::move(node));
@@ -444,8 +461,9 @@ std::optional<Node> ExpressionParser::call() {
     std::vector<std::string_view> names(kQuantifiers.begin(), kQuantifiers.end());
     for (const FunctionForm& f : kFunctions) names.push_back(f.name);
     const std::string_view near = nearest(first.text, names);
-    fail("E201", span(first), "unknown function `" + first.text + "`" +
-                                  (near.empty() ? std::string() : "; did you mean `" + std::string(near) + "`?"));
+    fail("E201", span(first),
+         "unknown function `" + first.text + "`" +
+             (near.empty() ? std::string() : "; did you mean `" + std::string(near) + "`?"));
     return std::nullopt;
   }
   Node node;
@@ -463,9 +481,10 @@ std::optional<Node> ExpressionParser::call() {
   --depth_;
   node.span = span_from(first);
   if (node.children.size() != form->arguments) {
-    fail("E201", node.op_span, "`" + first.text + "` takes " + std::to_string(form->arguments) +
-                                   (form->arguments == 1 ? " argument, not " : " arguments, not ") +
-                                   std::to_string(node.children.size()));
+    fail("E201", node.op_span,
+         "`" + first.text + "` takes " + std::to_string(form->arguments) +
+             (form->arguments == 1 ? " argument, not " : " arguments, not ") +
+             std::to_string(node.children.size()));
     return std::nullopt;
   }
   return made(std::move(node));
@@ -482,7 +501,8 @@ std::optional<Node> parse_expression(const Scalar& scalar, Diagnostics& diagnost
   return node;
 }
 
-std::optional<std::vector<Node>> parse_expression_list(const Scalar& scalar, Diagnostics& diagnostics) {
+std::optional<std::vector<Node>> parse_expression_list(const Scalar& scalar,
+                                                       Diagnostics& diagnostics) {
   ExpressionParser parser(scalar, 0, diagnostics);
   std::vector<Node> nodes;
   if (!parser.ok()) return std::nullopt;

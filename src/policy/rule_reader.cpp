@@ -13,12 +13,15 @@ namespace sluice::policy {
 namespace {
 
 constexpr unsigned bit(RuleKind kind) { return 1u << static_cast<unsigned>(kind); }
-constexpr unsigned kRule = bit(RuleKind::Rule), kLimit = bit(RuleKind::Limit), kGreylist = bit(RuleKind::Greylist),
-                   kScore = bit(RuleKind::Score), kExempt = bit(RuleKind::Exempt);
+constexpr unsigned kRule = bit(RuleKind::Rule), kLimit = bit(RuleKind::Limit),
+                   kGreylist = bit(RuleKind::Greylist), kScore = bit(RuleKind::Score),
+                   kExempt = bit(RuleKind::Exempt);
 constexpr unsigned kAnswering = kRule | kLimit | kGreylist, kEvery = kAnswering | kScore | kExempt;
 
-constexpr std::array<std::string_view, 5> kKindWords{"rule", "limit", "greylist", "score", "exempt"};
-constexpr std::array<std::string_view, 5> kKindNames{"a rule", "a limit", "a greylist", "a score", "an exemption"};
+constexpr std::array<std::string_view, 5> kKindWords{"rule", "limit", "greylist", "score",
+                                                     "exempt"};
+constexpr std::array<std::string_view, 5> kKindNames{"a rule", "a limit", "a greylist", "a score",
+                                                     "an exemption"};
 constexpr std::array<std::string_view, 3> kModes{"enforce", "shadow", "disabled"};
 constexpr std::array<std::string_view, 3> kOnErrors{"local", "skip", "defer"};
 constexpr std::array<std::string_view, 2> kReplyAts{"stage", "rcpt"};
@@ -26,7 +29,8 @@ constexpr std::array<std::string_view, 2> kCharges{"accepted", "attempts"};
 constexpr std::array<std::string_view, 1> kAts{"data"};
 constexpr std::array<std::string_view, 1> kForEachs{"rcpt"};
 constexpr std::array<std::string_view, 3> kScopes{"connection", "message", "recipient"};
-constexpr std::array<std::string_view, 8> kStages{"connect", "command", "helo", "mail", "rcpt", "data", "headers", "end"};
+constexpr std::array<std::string_view, 8> kStages{"connect", "command", "helo",    "mail",
+                                                  "rcpt",    "data",    "headers", "end"};
 constexpr std::array<std::string_view, 2> kBucketKeys{"capacity", "refill"};
 constexpr std::array<std::string_view, 3> kAutoAllowKeys{"key", "after", "for"};
 constexpr std::string_view kDistinct = "distinct";
@@ -66,7 +70,9 @@ class RuleReader {
   void on_error(const YamlEntry& e) { set_word<OnError>(rule_.on_error, e, kOnErrors); }
   void description(const YamlEntry& e) { set_text(rule_.description, e); }
   void was(const YamlEntry& e) { set_text(rule_.was, e); }
-  void for_each(const YamlEntry& e) { rule_.for_each_rcpt = reader_.word(e, kForEachs).has_value(); }
+  void for_each(const YamlEntry& e) {
+    rule_.for_each_rcpt = reader_.word(e, kForEachs).has_value();
+  }
   void key(const YamlEntry& e);
   void count(const YamlEntry& e);
   void max(const YamlEntry& e);
@@ -92,7 +98,9 @@ class RuleReader {
   void set_text(std::string& target, const YamlEntry& e) {
     if (const Scalar* scalar = reader_.text(e)) target = scalar->text;
   }
-  bool has(std::string_view key_name) const { return rule_.origin.find(key_name) != rule_.origin.end(); }
+  bool has(std::string_view key_name) const {
+    return rule_.origin.find(key_name) != rule_.origin.end();
+  }
   void need(std::string_view key_name, std::string_view hint = "") {
     if (!has(key_name)) reader_.missing_key(rule_.name_span, key_name, name_of(rule_.kind), hint);
   }
@@ -137,10 +145,13 @@ const std::array<RuleReader::Key, 30> RuleReader::kKeys{{
 
 void RuleReader::read(const YamlNode& node, bool is_change) {
   for (const YamlEntry& entry : node.entries) {
-    const bool kind = std::find(kKindWords.begin(), kKindWords.end(), entry.first.text) != kKindWords.end();
+    const bool kind =
+        std::find(kKindWords.begin(), kKindWords.end(), entry.first.text) != kKindWords.end();
     if (kind && !is_change) {
       const bool own = entry.first.text == kKindWords[static_cast<std::size_t>(rule_.kind)];
-      if (!own) reader_.wrong(entry.first.whole(), "a rule has one kind; this one is " + std::string(name_of(rule_.kind)) + " already");
+      if (!own)
+        reader_.wrong(entry.first.whole(), "a rule has one kind; this one is " +
+                                               std::string(name_of(rule_.kind)) + " already");
       continue;
     }
     read_entry(entry);
@@ -148,7 +159,8 @@ void RuleReader::read(const YamlNode& node, bool is_change) {
 }
 
 void RuleReader::read_entry(const YamlEntry& entry) {
-  const auto known = std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& k) { return k.name == entry.first.text; });
+  const auto known = std::find_if(kKeys.begin(), kKeys.end(),
+                                  [&](const Key& k) { return k.name == entry.first.text; });
   if (known == kKeys.end() || (known->kinds & bit(rule_.kind)) == 0) {
     unknown(entry.first);
     return;
@@ -169,8 +181,9 @@ void RuleReader::unknown(const Scalar& key_name) {
     reader_.unknown_key(key_name, rule_keys(rule_.kind), name_of(rule_.kind));
     return;
   }
-  reader_.diagnostics().error("E102", key_name.whole(), quoted_name(key_name.text) + " is not a key of " +
-                                                            std::string(name_of(rule_.kind)) + ", only of " + owners);
+  reader_.diagnostics().error("E102", key_name.whole(),
+                              quoted_name(key_name.text) + " is not a key of " +
+                                  std::string(name_of(rule_.kind)) + ", only of " + owners);
 }
 
 void RuleReader::stage(const YamlEntry& e) {
@@ -189,8 +202,9 @@ void RuleReader::then(const YamlEntry& e) {
     if (!action) continue;
     if (!rule_.then.empty() && is_deciding(rule_.then.back().kind)) {
       const bool both = is_deciding(action->kind);
-      reader_.diagnostics().error("E401", both ? action->span : rule_.then.back().span,
-                                  both ? "only one action of a rule may decide" : "the action that decides stands last");
+      reader_.diagnostics().error(
+          "E401", both ? action->span : rule_.then.back().span,
+          both ? "only one action of a rule may decide" : "the action that decides stands last");
     }
     rule_.then.push_back(std::move(*action));
   }
@@ -210,7 +224,8 @@ void RuleReader::tags(const YamlEntry& e) {
 }
 
 void RuleReader::on_unknown(const YamlEntry& e) {
-  if (const Scalar* scalar = reader_.text(e)) rule_.on_unknown = parse_on_unknown(*scalar, reader_.diagnostics());
+  if (const Scalar* scalar = reader_.text(e))
+    rule_.on_unknown = parse_on_unknown(*scalar, reader_.diagnostics());
 }
 
 void RuleReader::key(const YamlEntry& e) {
@@ -224,12 +239,16 @@ void RuleReader::count(const YamlEntry& e) {
   if (!scalar) return;
   rule_.count = *scalar;
   rule_.distinct.reset();
-  static constexpr std::array<std::string_view, 6> kCounts{"messages", "recipients", "bytes", "connections", "failures", kDistinct};
-  const bool distinct = scalar->text.starts_with(kDistinct) && scalar->text.size() > kDistinct.size() &&
+  static constexpr std::array<std::string_view, 6> kCounts{"messages",    "recipients", "bytes",
+                                                           "connections", "failures",   kDistinct};
+  const bool distinct = scalar->text.starts_with(kDistinct) &&
+                        scalar->text.size() > kDistinct.size() &&
                         scalar->text[kDistinct.size()] == ' ';
   if (!distinct) {
-    if (scalar->text == kDistinct) reader_.wrong(scalar->whole(), "`distinct` needs what is counted: distinct sender.domain");
-    else if (!reader_.word(e, kCounts)) rule_.count.reset();
+    if (scalar->text == kDistinct)
+      reader_.wrong(scalar->whole(), "`distinct` needs what is counted: distinct sender.domain");
+    else if (!reader_.word(e, kCounts))
+      rule_.count.reset();
     return;
   }
   ExpressionParser parser(*scalar, kDistinct.size(), reader_.diagnostics());
@@ -248,8 +267,9 @@ void RuleReader::max(const YamlEntry& e) {
 void RuleReader::bucket(const YamlEntry& e) {
   if (!reader_.map(e)) return;
   BucketSource bucket;
-  reader_.entries(e.second, kBucketKeys, "a bucket",
-                  [&](const YamlEntry& entry, std::size_t index) { bucket_entry(bucket, entry, index == 0); });
+  reader_.entries(
+      e.second, kBucketKeys, "a bucket",
+      [&](const YamlEntry& entry, std::size_t index) { bucket_entry(bucket, entry, index == 0); });
   for (const std::string_view needed : kBucketKeys)
     if (!e.second.find(needed)) reader_.missing_key(e.first.whole(), needed, "a bucket");
   rule_.bucket = std::move(bucket);
@@ -264,7 +284,9 @@ void RuleReader::bucket_entry(BucketSource& bucket, const YamlEntry& e, bool cap
     auto value = parse_literal(scalar->text, Kind::Int);
     if (!value) value = parse_literal(scalar->text, Kind::Size);
     bucket.capacity_value = value ? value->get<std::int64_t>() : 0;
-    if (bucket.capacity_value < 1) reader_.wrong(scalar->whole(), quoted_name(scalar->text) + " is not a number (100) or size (20MB)");
+    if (bucket.capacity_value < 1)
+      reader_.wrong(scalar->whole(),
+                    quoted_name(scalar->text) + " is not a number (100) or size (20MB)");
     return;
   }
   const auto value = parse_literal(scalar->text, Kind::Rate);
@@ -280,11 +302,12 @@ void RuleReader::charge(const YamlEntry& e) {
 void RuleReader::auto_allow(const YamlEntry& e) {
   if (!reader_.map(e)) return;
   AutoAllowSource source;
-  reader_.entries(e.second, kAutoAllowKeys, "`auto_allow`", [&](const YamlEntry& entry, std::size_t index) {
-    if (index == 0) source.key = reader_.expressions(entry);
-    if (index == 1) source.after = reader_.count(entry).value_or(0);
-    if (index == 2) source.keep = reader_.duration(entry).value_or(Duration(0));
-  });
+  reader_.entries(e.second, kAutoAllowKeys, "`auto_allow`",
+                  [&](const YamlEntry& entry, std::size_t index) {
+                    if (index == 0) source.key = reader_.expressions(entry);
+                    if (index == 1) source.after = reader_.count(entry).value_or(0);
+                    if (index == 2) source.keep = reader_.duration(entry).value_or(Duration(0));
+                  });
   for (const std::string_view needed : kAutoAllowKeys)
     if (!e.second.find(needed)) reader_.missing_key(e.first.whole(), needed, "`auto_allow`");
   rule_.auto_allow = std::move(source);
@@ -308,9 +331,12 @@ std::optional<SelectorSource> RuleReader::selector(const Scalar& scalar) {
     result.kind = before == "tag" ? Which::Tag : Which::RuleKind;
     const bool known = before == "tag" ? !result.text.empty()
                                        : before == "kind" && result.text != "exempt" &&
-                                             std::find(kKindWords.begin(), kKindWords.end(), result.text) != kKindWords.end();
+                                             std::find(kKindWords.begin(), kKindWords.end(),
+                                                       result.text) != kKindWords.end();
     if (!known) {
-      reader_.wrong(result.span, quoted_name(scalar.text) + " selects nothing: `all`, a rule's name, `tag:NAME` or `kind:` with rule, limit, greylist or score");
+      reader_.wrong(result.span, quoted_name(scalar.text) +
+                                     " selects nothing: `all`, a rule's name, `tag:NAME` or "
+                                     "`kind:` with rule, limit, greylist or score");
       return std::nullopt;
     }
   } else if (scalar.text.empty()) {
@@ -330,20 +356,26 @@ void RuleReader::check_complete() {
   if (rule_.kind == RuleKind::Limit) {
     need("key", "; a constant (key: '\"all\"') makes one counter for everything");
     need("count");
-    if (!has("max") && !has("bucket")) reader_.missing_key(rule_.name_span, "max", "a limit", " or `bucket`");
-    if (has("max") && has("bucket")) reader_.wrong(rule_.origin.at("bucket"), "a limit has `max` or `bucket`, not both");
+    if (!has("max") && !has("bucket"))
+      reader_.missing_key(rule_.name_span, "max", "a limit", " or `bucket`");
+    if (has("max") && has("bucket"))
+      reader_.wrong(rule_.origin.at("bucket"), "a limit has `max` or `bucket`, not both");
   }
   if (rule_.kind == RuleKind::Score) need("add");
   if (rule_.kind == RuleKind::Exempt) need("from");
   if (!rule_.for_each_rcpt) return;
   for (const ActionSource& action : rule_.then)
     if (is_deciding(action.kind))
-      reader_.diagnostics().error("E401", action.span, "with `for_each` a rule cannot decide, for the message has one answer; it may `drop recipient`");
+      reader_.diagnostics().error("E401", action.span,
+                                  "with `for_each` a rule cannot decide, for the message has one "
+                                  "answer; it may `drop recipient`");
 }
 
 }  // namespace
 
-std::string_view rule_kind_name(RuleKind kind) { return kKindWords[static_cast<std::size_t>(kind)]; }
+std::string_view rule_kind_name(RuleKind kind) {
+  return kKindWords[static_cast<std::size_t>(kind)];
+}
 
 std::vector<std::string_view> rule_keys(RuleKind kind) {
   std::vector<std::string_view> keys;
@@ -352,7 +384,8 @@ std::vector<std::string_view> rule_keys(RuleKind kind) {
   return keys;
 }
 
-std::optional<RuleSource> read_rule(const YamlNode& node, std::size_t file, Diagnostics& diagnostics) {
+std::optional<RuleSource> read_rule(const YamlNode& node, std::size_t file,
+                                    Diagnostics& diagnostics) {
   SchemaReader reader(diagnostics);
   if (node.kind != YamlNode::Kind::Map) {
     reader.wrong(node.span, "an entry of `rules` begins with its kind and name: `- rule: NAME`");
@@ -376,11 +409,13 @@ std::optional<RuleSource> read_rule(const YamlNode& node, std::size_t file, Diag
     return rule;
   }
   const SourceSpan place = node.entries.empty() ? node.span : node.entries[0].first.whole();
-  reader.missing_key(place, "rule", "an entry of `rules`", ", `limit`, `greylist`, `score` or `exempt` with its name");
+  reader.missing_key(place, "rule", "an entry of `rules`",
+                     ", `limit`, `greylist`, `score` or `exempt` with its name");
   return std::nullopt;
 }
 
-void change_rule(RuleSource& rule, const YamlNode& set, std::size_t file, Diagnostics& diagnostics) {
+void change_rule(RuleSource& rule, const YamlNode& set, std::size_t file,
+                 Diagnostics& diagnostics) {
   RuleReader reader(rule, file, diagnostics);
   reader.read(set, true);
   if (diagnostics.ok()) reader.check_complete();  // else the same would be said twice

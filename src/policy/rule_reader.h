@@ -1,4 +1,5 @@
-// Rules as written: an entry of `rules:` and the `set:` of a change. Private to the front half of policy/.
+// Rules as written: an entry of `rules:` and the `set:` of a change. Private to the front half of
+// policy/.
 #pragma once
 #include <optional>
 #include <span>
@@ -7,9 +8,10 @@
 
 namespace sluice::policy {
 
-// An entry of `rules:` in file number `file`. Empty when it is not a map or has no kind and name; everything else that is
-// wrong is said, and the rule is read as far as it goes.
-std::optional<RuleSource> read_rule(const YamlNode& node, std::size_t file, Diagnostics& diagnostics);
+// An entry of `rules:` in file number `file`. Empty when it is not a map or has no kind and name;
+// everything else that is wrong is said, and the rule is read as far as it goes.
+std::optional<RuleSource> read_rule(const YamlNode& node, std::size_t file,
+                                    Diagnostics& diagnostics);
 
 // The keys of `set:`, each in place of the rule's own; `file` is the file of the change.
 void change_rule(RuleSource& rule, const YamlNode& set, std::size_t file, Diagnostics& diagnostics);

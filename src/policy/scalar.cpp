@@ -10,8 +10,9 @@ using Jump = std::pair<std::uint32_t, SourceSpan>;
 
 // The jump that byte `offset` runs in step with, or end() for the beginning of the scalar.
 std::vector<Jump>::const_iterator jump_before(const std::vector<Jump>& jumps, std::size_t offset) {
-  const auto next = std::upper_bound(jumps.begin(), jumps.end(), offset,
-                                     [](std::size_t o, const Jump& jump) { return o < jump.first; });
+  const auto next =
+      std::upper_bound(jumps.begin(), jumps.end(), offset,
+                       [](std::size_t o, const Jump& jump) { return o < jump.first; });
   return next == jumps.begin() ? jumps.end() : next - 1;
 }
 
@@ -27,10 +28,12 @@ SourceSpan Scalar::span(std::size_t offset, std::size_t length) const {
     place.column = jump->second.column;
   }
   place.column += static_cast<std::uint32_t>(offset - from);
-  // Escapes make the piece longer in the file than in the text; a piece that goes on in another line ends with its own.
+  // Escapes make the piece longer in the file than in the text; a piece that goes on in another
+  // line ends with its own.
   std::size_t end = offset + length, in_step_from = offset;
   std::uint32_t column = place.column;
-  for (auto next = jump == jumps.end() ? jumps.begin() : jump + 1; next != jumps.end() && next->first <= end; ++next) {
+  for (auto next = jump == jumps.end() ? jumps.begin() : jump + 1;
+       next != jumps.end() && next->first <= end; ++next) {
     if (next->second.line != place.line) {
       end = next->first;
       break;

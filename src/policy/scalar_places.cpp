@@ -21,11 +21,15 @@ class Walker {
 
   PlacedScalar walk() {
     switch (at_.peek()) {
-      case '"': return quoted('"');
-      case '\'': return quoted('\'');
+      case '"':
+        return quoted('"');
+      case '\'':
+        return quoted('\'');
       case '|':
-      case '>': return block();
-      default: return plain();
+      case '>':
+        return block();
+      default:
+        return plain();
     }
   }
 
@@ -35,14 +39,16 @@ class Walker {
   // The next byte of the value stands where the cursor is; the cursor stays.
   void emit() { builder_.add(value_[next_++], at_.line, at_.column); }
 
-  // Once text and file disagree the rest is placed as if nothing were in between: inexact, never out of the file by lines.
+  // Once text and file disagree the rest is placed as if nothing were in between: inexact, never
+  // out of the file by lines.
   void emit_rest() {
     for (; !done(); at_.advance(at_.at_end() || is_break(at_.peek()) ? 0 : 1)) emit();
   }
 
   Scalar finish() { return builder_.finish(at_.line, at_.column); }
 
-  // Blanks around line breaks are one blank in the text, n+1 breaks are n; false when there is no break here.
+  // Blanks around line breaks are one blank in the text, n+1 breaks are n; false when there is no
+  // break here.
   bool fold() {
     FileCursor ahead = at_;
     while (is_blank(ahead.peek())) ahead.advance();
@@ -127,9 +133,12 @@ class Walker {
     FileCursor ahead = at_;
     std::size_t indent = 0;
     while (!ahead.at_end()) {
-      if (ahead.peek() == ' ') ++indent;
-      else if (is_break(ahead.peek())) indent = 0;
-      else break;
+      if (ahead.peek() == ' ')
+        ++indent;
+      else if (is_break(ahead.peek()))
+        indent = 0;
+      else
+        break;
       ahead.advance();
     }
     const std::size_t text = value_.find_first_not_of("\n");

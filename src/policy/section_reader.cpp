@@ -8,14 +8,17 @@
 namespace sluice::policy {
 namespace {
 
-constexpr std::array<std::string_view, 6> kDefaultKeys{"mode", "on_unknown", "on_error", "reply_at", "reply_codes", "help"};
+constexpr std::array<std::string_view, 6> kDefaultKeys{"mode",     "on_unknown",  "on_error",
+                                                       "reply_at", "reply_codes", "help"};
 constexpr std::array<std::string_view, 3> kModes{"enforce", "shadow", "disabled"};
 constexpr std::array<std::string_view, 3> kOnErrors{"local", "skip", "defer"};
 constexpr std::array<std::string_view, 2> kReplyAts{"stage", "rcpt"};
 constexpr std::array<std::string_view, 2> kReplyCodes{"table", "rfc"};
-constexpr std::array<std::string_view, 5> kListKeys{"type", "items", "file", "dynamic", "description"};
+constexpr std::array<std::string_view, 5> kListKeys{"type", "items", "file", "dynamic",
+                                                    "description"};
 constexpr std::array<std::string_view, 1> kExtensionKeys{"extend"};
-constexpr std::array<std::string_view, 5> kTableKeys{"key", "value", "items", "file", "description"};
+constexpr std::array<std::string_view, 5> kTableKeys{"key", "value", "items", "file",
+                                                     "description"};
 constexpr std::array<std::string_view, 5> kDnsblKeys{"zone", "of", "hit", "error", "description"};
 constexpr std::array<std::string_view, 3> kOfs{"client.ip", "sender.domain", "helo.name"};
 constexpr std::array<std::string_view, 3> kFactKeys{"type", "args", "description"};
@@ -37,19 +40,22 @@ void SectionReader::require(const YamlEntry& e, std::string_view key, std::strin
 
 void SectionReader::defaults(const YamlEntry& e) {
   if (!reader_.map(e)) return;
-  reader_.entries(e.second, kDefaultKeys, "`defaults`", [this](const YamlEntry& entry, std::size_t index) {
-    FileSource& file = own_file();
-    file.origin[entry.first.text] = entry.first.whole();
-    if (index == 0) set_word(reader_, file.mode, entry, kModes);
-    if (index == 2) set_word(reader_, file.on_error, entry, kOnErrors);
-    if (index == 3) set_word(reader_, file.reply_at, entry, kReplyAts);
-    if (index == 4) set_word(reader_, file.reply_codes, entry, kReplyCodes);
-    if (index != 1 && index != 5) return;
-    const Scalar* scalar = reader_.text(entry);
-    if (!scalar) return;
-    if (index == 5) file.help = *scalar;
-    else if (auto parsed = parse_on_unknown(*scalar, reader_.diagnostics())) file.on_unknown = *parsed;
-  });
+  reader_.entries(e.second, kDefaultKeys, "`defaults`",
+                  [this](const YamlEntry& entry, std::size_t index) {
+                    FileSource& file = own_file();
+                    file.origin[entry.first.text] = entry.first.whole();
+                    if (index == 0) set_word(reader_, file.mode, entry, kModes);
+                    if (index == 2) set_word(reader_, file.on_error, entry, kOnErrors);
+                    if (index == 3) set_word(reader_, file.reply_at, entry, kReplyAts);
+                    if (index == 4) set_word(reader_, file.reply_codes, entry, kReplyCodes);
+                    if (index != 1 && index != 5) return;
+                    const Scalar* scalar = reader_.text(entry);
+                    if (!scalar) return;
+                    if (index == 5)
+                      file.help = *scalar;
+                    else if (auto parsed = parse_on_unknown(*scalar, reader_.diagnostics()))
+                      file.on_unknown = *parsed;
+                  });
 }
 
 bool SectionReader::is_new(const Scalar& name, std::string_view what) {
@@ -59,8 +65,9 @@ bool SectionReader::is_new(const Scalar& name, std::string_view what) {
   for (const TableSource& table : source_.tables)
     if (table.file == file_ && table.name == name.text) first = &table.span;
   if (!first) return true;
-  reader_.diagnostics().error("E104", name.whole(), std::string(what) + " is named " + quoted_name(name.text) +
-                                                        " like the one in line " + std::to_string(first->line));
+  reader_.diagnostics().error("E104", name.whole(),
+                              std::string(what) + " is named " + quoted_name(name.text) +
+                                  " like the one in line " + std::to_string(first->line));
   return false;
 }
 
@@ -68,13 +75,16 @@ void SectionReader::lists(YamlEntry& e) {
   if (!reader_.map(e)) return;
   for (YamlEntry& entry : e.second.entries) {
     if (!reader_.map(entry)) continue;
-    if (entry.first.text.find('/') != std::string::npos || entry.second.find("extend")) extension(entry);
-    else list(entry);
+    if (entry.first.text.find('/') != std::string::npos || entry.second.find("extend"))
+      extension(entry);
+    else
+      list(entry);
   }
 }
 
 void SectionReader::extension(YamlEntry& e) {
-  reader_.entries(e.second, kExtensionKeys, "an extended list", [](const YamlEntry&, std::size_t) {});
+  reader_.entries(e.second, kExtensionKeys, "an extended list",
+                  [](const YamlEntry&, std::size_t) {});
   require(e, kExtensionKeys[0], "an included list");
   for (YamlEntry& entry : e.second.entries)
     if (entry.first.text == kExtensionKeys[0] && reader_.sequence(entry))
@@ -101,8 +111,12 @@ void SectionReader::list(YamlEntry& e) {
   });
   require(e, "type", "a list");
   const bool filled = e.second.find("items") || e.second.find("file");
-  if (!filled && !list.dynamic) reader_.missing_key(e.first.whole(), "items", "a list", ", `file` or `dynamic: true`");
-  if (filled && list.dynamic) reader_.wrong(e.first.whole(), "a dynamic list has no `items` and no `file`: it is filled by rules and commands");
+  if (!filled && !list.dynamic)
+    reader_.missing_key(e.first.whole(), "items", "a list", ", `file` or `dynamic: true`");
+  if (filled && list.dynamic)
+    reader_.wrong(
+        e.first.whole(),
+        "a dynamic list has no `items` and no `file`: it is filled by rules and commands");
   for (YamlEntry& entry : e.second.entries)
     if (entry.first.text == "items") list.items = std::move(entry.second.items);
   source_.lists.push_back(std::move(list));
@@ -124,15 +138,19 @@ void SectionReader::table(YamlEntry& e) {
   reader_.entries(e.second, kTableKeys, "a table", [&](const YamlEntry& entry, std::size_t index) {
     if (index == 2 || index == 4) return;
     const Scalar* scalar = reader_.text(entry);
-    if (!scalar) good = false;
-    else if (index == 3) table.path = *scalar;
-    else (index == 0 ? table.key_type : table.value_type) = *scalar;
+    if (!scalar)
+      good = false;
+    else if (index == 3)
+      table.path = *scalar;
+    else
+      (index == 0 ? table.key_type : table.value_type) = *scalar;
   });
   for (YamlEntry& entry : e.second.entries)
     if (entry.first.text == "items" && reader_.map(entry)) table_items(table, entry);
   require(e, "key", "a table");
   require(e, "value", "a table");
-  if (!e.second.find("items") && !e.second.find("file")) reader_.missing_key(e.first.whole(), "items", "a table", " or `file`");
+  if (!e.second.find("items") && !e.second.find("file"))
+    reader_.missing_key(e.first.whole(), "items", "a table", " or `file`");
   good = good && e.second.find("key") && e.second.find("value");
   if (good) source_.tables.push_back(std::move(table));
 }
@@ -140,8 +158,10 @@ void SectionReader::table(YamlEntry& e) {
 void SectionReader::table_items(TableSource& table, YamlEntry& e) {
   table.items.reserve(e.second.entries.size());
   for (YamlEntry& item : e.second.entries) {
-    if (item.second.is_null()) reader_.wrong(item.first.whole(), quoted_name(item.first.text) + " has no value");
-    else table.items.emplace_back(std::move(item.first), std::move(item.second));
+    if (item.second.is_null())
+      reader_.wrong(item.first.whole(), quoted_name(item.first.text) + " has no value");
+    else
+      table.items.emplace_back(std::move(item.first), std::move(item.second));
   }
 }
 
@@ -156,14 +176,15 @@ void SectionReader::dnsbl_list(const YamlEntry& e) {
   list.file = file_;
   list.name = e.first.text;
   list.span = e.first.whole();
-  reader_.entries(e.second, kDnsblKeys, "a DNS list", [&](const YamlEntry& entry, std::size_t index) {
-    const Scalar* scalar = reader_.text(entry);
-    if (!scalar) return;
-    if (index == 0) list.zone = *scalar;
-    if (index == 1 && reader_.word(entry, kOfs)) list.of = *scalar;
-    if (index == 2) list.hit = *scalar;
-    if (index == 3) list.error = *scalar;
-  });
+  reader_.entries(e.second, kDnsblKeys, "a DNS list",
+                  [&](const YamlEntry& entry, std::size_t index) {
+                    const Scalar* scalar = reader_.text(entry);
+                    if (!scalar) return;
+                    if (index == 0) list.zone = *scalar;
+                    if (index == 1 && reader_.word(entry, kOfs)) list.of = *scalar;
+                    if (index == 2) list.hit = *scalar;
+                    if (index == 3) list.error = *scalar;
+                  });
   require(e, "zone", "a DNS list");
   require(e, "of", "a DNS list");
   if (!list.zone.text.empty() && !list.of.text.empty()) source_.dnsbls.push_back(std::move(list));
@@ -181,9 +202,12 @@ void SectionReader::fact(const YamlEntry& e) {
   fact.name = e.first;
   for (const YamlEntry& entry : e.second.entries) {
     const std::string& key = entry.first.text;
-    if (std::find(kServiceFactKeys.begin(), kServiceFactKeys.end(), key) != kServiceFactKeys.end()) {
-      reader_.diagnostics().error("E102", entry.first.whole(),
-                                  quoted_name(key) + " belongs to `facts` of the service configuration; here stand `type` and `args`");
+    if (std::find(kServiceFactKeys.begin(), kServiceFactKeys.end(), key) !=
+        kServiceFactKeys.end()) {
+      reader_.diagnostics().error(
+          "E102", entry.first.whole(),
+          quoted_name(key) +
+              " belongs to `facts` of the service configuration; here stand `type` and `args`");
     } else if (key == "type") {
       if (const Scalar* scalar = reader_.text(entry)) fact.type = *scalar;
     } else if (key == "args") {
@@ -202,7 +226,9 @@ void SectionReader::let(const YamlEntry& e) {
   for (const YamlEntry& entry : e.second.entries) {
     if (!reader_.name(entry.first, "an abbreviation")) continue;
     auto expression = reader_.expression(entry);
-    if (expression) source_.lets.push_back({file_, entry.first.text, entry.first.whole(), std::move(*expression)});
+    if (expression)
+      source_.lets.push_back(
+          {file_, entry.first.text, entry.first.whole(), std::move(*expression)});
   }
 }
 
@@ -210,23 +236,30 @@ void SectionReader::recipients(const YamlEntry& e) {
   if (!reader_.map(e)) return;
   if (source_.recipients) {
     const SourceSpan& first = source_.recipients->span;
-    reader_.diagnostics().error("E104", e.first.whole(), "`recipients` belongs to the whole bundle and stands in " +
-                                                             first.file->name() + ':' + std::to_string(first.line) + " already");
+    reader_.diagnostics().error("E104", e.first.whole(),
+                                "`recipients` belongs to the whole bundle and stands in " +
+                                    first.file->name() + ':' + std::to_string(first.line) +
+                                    " already");
     return;
   }
   RecipientsSource recipients;
   recipients.file = file_;
   recipients.span = e.first.whole();
-  reader_.entries(e.second, kRecipientKeys, "`recipients`", [&](const YamlEntry& entry, std::size_t index) {
-    if (index == 0) recipients.profile = reader_.expression(entry);
-    if (index == 1 && reader_.word(entry, kSplits)) recipients.split = entry.second.scalar;
-    if (index == 2 && reader_.word(entry, kMixeds)) recipients.mixed = entry.second.scalar;
-    if (index != 3) return;
-    for (const YamlNode* node : reader_.texts(entry)) recipients.order.push_back(node->scalar);
-  });
+  reader_.entries(e.second, kRecipientKeys, "`recipients`",
+                  [&](const YamlEntry& entry, std::size_t index) {
+                    if (index == 0) recipients.profile = reader_.expression(entry);
+                    if (index == 1 && reader_.word(entry, kSplits))
+                      recipients.split = entry.second.scalar;
+                    if (index == 2 && reader_.word(entry, kMixeds))
+                      recipients.mixed = entry.second.scalar;
+                    if (index != 3) return;
+                    for (const YamlNode* node : reader_.texts(entry))
+                      recipients.order.push_back(node->scalar);
+                  });
   require(e, "profile", "`recipients`");
   if (recipients.mixed && recipients.mixed->text != "first" && !e.second.find("order"))
-    reader_.missing_key(recipients.mixed->whole(), "order", "`mixed: " + recipients.mixed->text + "`", ", the strictest profile first");
+    reader_.missing_key(recipients.mixed->whole(), "order",
+                        "`mixed: " + recipients.mixed->text + "`", ", the strictest profile first");
   source_.recipients = std::move(recipients);
 }
 
@@ -235,8 +268,10 @@ void SectionReader::timezone(const YamlEntry& e) {
   if (!scalar) return;
   if (source_.timezone && source_.timezone->text != scalar->text) {
     const SourceSpan& first = source_.timezone->begin;
-    reader_.diagnostics().error("E104", scalar->whole(), "`timezone` belongs to the whole bundle and is " + quoted_name(source_.timezone->text) +
-                                                             " in " + first.file->name() + ':' + std::to_string(first.line));
+    reader_.diagnostics().error("E104", scalar->whole(),
+                                "`timezone` belongs to the whole bundle and is " +
+                                    quoted_name(source_.timezone->text) + " in " +
+                                    first.file->name() + ':' + std::to_string(first.line));
     return;
   }
   source_.timezone = *scalar;

@@ -1,5 +1,5 @@
-// The sections of a policy file beside its rules: defaults, lists, tables, dnsbl, facts, recipients, let. Private to the
-// front half of policy/.
+// The sections of a policy file beside its rules: defaults, lists, tables, dnsbl, facts,
+// recipients, let. Private to the front half of policy/.
 #pragma once
 #include "policy/policy_source.h"
 #include "policy/schema.h"
@@ -13,7 +13,8 @@ class SectionReader {
       : source_(source), file_(file), reader_(diagnostics) {}
 
   void defaults(const YamlEntry& e);
-  // Lists are taken out of the tree, for they may be long. Entries that extend an included list are left in `extensions`.
+  // Lists are taken out of the tree, for they may be long. Entries that extend an included list are
+  // left in `extensions`.
   void lists(YamlEntry& e);
   void tables(YamlEntry& e);
   void dnsbl(const YamlEntry& e);

@@ -63,13 +63,18 @@ std::string on_unknown(const OnUnknown& u) {
 
 std::string selector(const SelectorSource& s) {
   using Which = SelectorSource::Kind;
-  return yaml(s.kind == Which::Tag ? "tag:" + s.text : s.kind == Which::RuleKind ? "kind:" + s.text : s.text);
+  return yaml(s.kind == Which::Tag        ? "tag:" + s.text
+              : s.kind == Which::RuleKind ? "kind:" + s.text
+                                          : s.text);
 }
 
-std::string bucket(const BucketSource& b) { return fmt::format("{{capacity: {}, refill: {}}}", b.capacity.text, b.refill.text); }
+std::string bucket(const BucketSource& b) {
+  return fmt::format("{{capacity: {}, refill: {}}}", b.capacity.text, b.refill.text);
+}
 
 std::string auto_allow(const AutoAllowSource& a) {
-  return fmt::format("{{key: {}, after: {}, for: {}}}", expressions(a.key), a.after, render_duration(a.keep));
+  return fmt::format("{{key: {}, after: {}, for: {}}}", expressions(a.key), a.after,
+                     render_duration(a.keep));
 }
 
 template <class T>
@@ -77,8 +82,12 @@ std::string when_set(const std::optional<T>& value, std::string (*render)(const 
   return value ? render(*value) : std::string();
 }
 
-std::string duration(const std::optional<Duration>& d) { return d ? render_duration(*d) : std::string(); }
-std::string share(const std::optional<int>& p) { return p ? std::to_string(*p) + '%' : std::string(); }
+std::string duration(const std::optional<Duration>& d) {
+  return d ? render_duration(*d) : std::string();
+}
+std::string share(const std::optional<int>& p) {
+  return p ? std::to_string(*p) + '%' : std::string();
+}
 std::string boolean(bool b) { return b ? "true" : "false"; }
 
 // Keys in the order in which people write them.
@@ -88,15 +97,18 @@ struct RuleKey {
 };
 using R = const RuleSource&;
 constexpr std::array<RuleKey, 30> kRuleKeys{{
-    {"stage", [](R r) { return r.stage ? std::string(mail::stage_name(*r.stage)) : std::string(); }},
+    {"stage",
+     [](R r) { return r.stage ? std::string(mail::stage_name(*r.stage)) : std::string(); }},
     {"for_each", [](R) { return std::string("rcpt"); }},
     {"when", [](R r) { return expressions(r.when); }},
     {"unless", [](R r) { return expressions(r.unless); }},
     {"key", [](R r) { return expressions(r.key); }},
     {"count", [](R r) { return r.count ? r.count->text : std::string(); }},
-    {"max", [](R r) { return yaml(fmt::format("{}", fmt::join(all(r.max, render_expression), ", "))); }},
+    {"max",
+     [](R r) { return yaml(fmt::format("{}", fmt::join(all(r.max, render_expression), ", "))); }},
     {"bucket", [](R r) { return when_set(r.bucket, bucket); }},
-    {"charge", [](R r) { return std::string(r.charge_attempts.value_or(false) ? "attempts" : "accepted"); }},
+    {"charge",
+     [](R r) { return std::string(r.charge_attempts.value_or(false) ? "attempts" : "accepted"); }},
     {"count_exempt", [](R r) { return boolean(r.count_exempt); }},
     {"fallback", [](R r) { return share(r.fallback_percent); }},
     {"delay", [](R r) { return duration(r.delay); }},
@@ -107,7 +119,10 @@ constexpr std::array<RuleKey, 30> kRuleKeys{{
     {"add", [](R r) { return r.add ? yaml(render_expression(*r.add)) : std::string(); }},
     {"from", [](R r) { return sequence(all(r.from, selector)); }},
     {"for", [](R r) { return r.scope ? std::string(mail::scope_name(*r.scope)) : std::string(); }},
-    {"then", [](R r) { return sequence(all(r.then, [](const ActionSource& a) { return yaml(render_action(a)); })); }},
+    {"then",
+     [](R r) {
+       return sequence(all(r.then, [](const ActionSource& a) { return yaml(render_action(a)); }));
+     }},
     {"text", [](R r) { return r.text ? yaml(r.text->text) : std::string(); }},
     {"tags", [](R r) { return sequence(r.tags); }},
     {"mode", [](R r) { return r.mode ? word(kModes, *r.mode) : std::string(); }},
@@ -154,17 +169,21 @@ class Printer {
 
  private:
   template <class T>
-  void section(std::string_view title, const std::vector<T>& entries, void (Printer::*print_one)(const T&)) {
+  void section(std::string_view title, const std::vector<T>& entries,
+               void (Printer::*print_one)(const T&)) {
     if (entries.empty()) return;
     out_.append(title).append("\n");
     for (const T& entry : entries) (this->*print_one)(entry);
   }
 
   void line(const std::string& text, const SourceSpan& origin, std::string_view remark = "") {
-    out_ += fmt::format("{:<{}} # {}:{}{}\n", text, kOriginColumn, origin.file ? origin.file->name() : "?", origin.line, remark);
+    out_ += fmt::format("{:<{}} # {}:{}{}\n", text, kOriginColumn,
+                        origin.file ? origin.file->name() : "?", origin.line, remark);
   }
 
-  std::string full_name(std::size_t file, const std::string& name) const { return source_.files[file].prefix + name; }
+  std::string full_name(std::size_t file, const std::string& name) const {
+    return source_.files[file].prefix + name;
+  }
 
   void print_file(const FileSource& file) {
     const auto place = [&file](std::string_view key) {
@@ -174,7 +193,8 @@ class Printer {
     line("policy: " + file.policy, place("policy"));
     if (!file.version.empty()) line("version: " + yaml(file.version), place("version"));
     for (const DefaultKey& key : kDefaultKeys)
-      if (file.origin.contains(key.name)) line(fmt::format("defaults.{}: {}", key.name, key.render(file)), place(key.name));
+      if (file.origin.contains(key.name))
+        line(fmt::format("defaults.{}: {}", key.name, key.render(file)), place(key.name));
   }
 
   // Items as they stand, the first of them.
@@ -186,24 +206,33 @@ class Printer {
   template <class Range, class Render>
   static std::string cut(const Range& range, Render render) {
     std::vector<std::string> shown;
-    for (std::size_t i = 0; i < std::min(range.size(), kMaxShownItems); ++i) shown.push_back(render(range[i]));
+    for (std::size_t i = 0; i < std::min(range.size(), kMaxShownItems); ++i)
+      shown.push_back(render(range[i]));
     std::string text = fmt::format("{}", fmt::join(shown, ", "));
-    return range.size() > kMaxShownItems ? fmt::format("{}, ... {} more", text, range.size() - kMaxShownItems) : text;
+    return range.size() > kMaxShownItems
+               ? fmt::format("{}, ... {} more", text, range.size() - kMaxShownItems)
+               : text;
   }
 
   void print_list(const ListSource& list) {
     const auto types = all(list.types, [](const Scalar& s) { return s.text; });
-    std::string text = "type: " + (list.is_pair ? sequence(types) : types.empty() ? std::string("?") : types[0]);
+    std::string text = "type: " + (list.is_pair    ? sequence(types)
+                                   : types.empty() ? std::string("?")
+                                                   : types[0]);
     if (list.dynamic) text += ", dynamic: true";
-    if (!list.paths.empty()) text += ", file: " + sequence(all(list.paths, [](const Scalar& s) { return s.text; }));
+    if (!list.paths.empty())
+      text += ", file: " + sequence(all(list.paths, [](const Scalar& s) { return s.text; }));
     if (!list.items.empty()) text += ", items: [" + cut(list.items, item) + ']';
     line(fmt::format("  {}: {{{}}}", full_name(list.file, list.name), text), list.span);
   }
 
   void print_table(const TableSource& table) {
-    std::string text = fmt::format("key: {}, value: {}", table.key_type.text, table.value_type.text);
+    std::string text =
+        fmt::format("key: {}, value: {}", table.key_type.text, table.value_type.text);
     if (table.path) text += ", file: " + table.path->text;
-    const auto pair = [](const auto& entry) { return yaml(entry.first.text) + ": " + item(entry.second); };
+    const auto pair = [](const auto& entry) {
+      return yaml(entry.first.text) + ": " + item(entry.second);
+    };
     if (!table.items.empty()) text += ", items: {" + cut(table.items, pair) + '}';
     line(fmt::format("  {}: {{{}}}", full_name(table.file, table.name), text), table.span);
   }
@@ -217,11 +246,15 @@ class Printer {
 
   void print_fact(const DeclaredFactSource& fact) {
     const auto arguments = all(fact.args, [](const Scalar& s) { return s.text; });
-    line(fmt::format("  {}: {{type: {}, args: {}}}", fact.name.text, yaml(fact.type.text), sequence(arguments)), fact.name.begin);
+    line(fmt::format("  {}: {{type: {}, args: {}}}", fact.name.text, yaml(fact.type.text),
+                     sequence(arguments)),
+         fact.name.begin);
   }
 
   void print_let(const LetSource& let) {
-    line(fmt::format("  {}: {}", full_name(let.file, let.name), yaml(render_expression(let.expression))), let.span);
+    line(fmt::format("  {}: {}", full_name(let.file, let.name),
+                     yaml(render_expression(let.expression))),
+         let.span);
   }
 
   void print_recipients(const RecipientsSource& r) {
@@ -229,15 +262,19 @@ class Printer {
     if (r.profile) line("  profile: " + yaml(render_expression(*r.profile)), r.profile->span);
     if (r.split) line("  split: " + r.split->text, r.split->begin);
     if (r.mixed) line("  mixed: " + r.mixed->text, r.mixed->begin);
-    if (!r.order.empty()) line("  order: " + sequence(all(r.order, [](const Scalar& s) { return s.text; })), r.order[0].begin);
+    if (!r.order.empty())
+      line("  order: " + sequence(all(r.order, [](const Scalar& s) { return s.text; })),
+           r.order[0].begin);
   }
 
   void print_rule(const RuleSource& rule) {
     line(fmt::format("  - {}: {}", rule_kind_name(rule.kind), rule.name), rule.name_span);
     for (const RuleKey& key : kRuleKeys) {
       const auto origin = rule.origin.find(key.name);
-      if (origin != rule.origin.end()) line(fmt::format("    {}: {}", key.name, key.render(rule)), origin->second);
-      else print_default(rule, key.name);
+      if (origin != rule.origin.end())
+        line(fmt::format("    {}: {}", key.name, key.render(rule)), origin->second);
+      else
+        print_default(rule, key.name);
     }
   }
 
@@ -247,7 +284,8 @@ class Printer {
     const auto origin = file.origin.find(name);
     if (origin == file.origin.end()) return;
     for (const DefaultKey& key : kDefaultKeys)
-      if (key.name == name && key.of_rules) line(fmt::format("    {}: {}", name, key.render(file)), origin->second, " (defaults)");
+      if (key.name == name && key.of_rules)
+        line(fmt::format("    {}: {}", name, key.render(file)), origin->second, " (defaults)");
   }
 
   const PolicySource& source_;
@@ -263,9 +301,12 @@ std::string render_action(const ActionSource& action) {
   if (!action.name.empty()) out += ' ' + action.name + (action.text ? " =" : "");
   if (action.text) out += ' ' + template_text(action.text->text);
   if (action.value) out += ' ' + render_expression(*action.value);
-  if (!action.list.empty()) out += (action.kind == ActionSource::Kind::AddToList ? " to $" : " from $") + action.list;
+  if (!action.list.empty())
+    out += (action.kind == ActionSource::Kind::AddToList ? " to $" : " from $") + action.list;
   if (action.keep) out += " for " + render_duration(*action.keep);
-  if (action.condition) out += (action.condition_negated ? " unless " : " when ") + render_expression(*action.condition);
+  if (action.condition)
+    out +=
+        (action.condition_negated ? " unless " : " when ") + render_expression(*action.condition);
   if (action.kind != ActionSource::Kind::Delay) return out;
   out += ' ' + render_duration(action.delay) + (action.delay_each ? " each" : "");
   return action.delay_max ? out + " max " + render_duration(*action.delay_max) : out;

@@ -1,5 +1,5 @@
-// The effective policy as text, for `sluice check --show`: includes in place, changes applied, expressions in their normal
-// form, and behind every key the file and line that it comes from.
+// The effective policy as text, for `sluice check --show`: includes in place, changes applied,
+// expressions in their normal form, and behind every key the file and line that it comes from.
 #pragma once
 #include <string>
 

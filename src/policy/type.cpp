@@ -9,9 +9,11 @@ namespace sluice::policy {
 namespace {
 
 // In the order of Kind.
-constexpr std::array<std::string_view, 16> kNames{"bool", "int",  "float", "text",  "domain",   "address", "ip",   "cidr",
-                                                  "duration", "size", "rate",  "clock", "datetime", "enum",    "list", "record"};
-constexpr std::size_t kWritten = 13;  // enum, list and record have no name that a policy could write
+constexpr std::array<std::string_view, 16> kNames{
+    "bool",     "int",  "float", "text",  "domain",   "address", "ip",   "cidr",
+    "duration", "size", "rate",  "clock", "datetime", "enum",    "list", "record"};
+constexpr std::size_t kWritten =
+    13;  // enum, list and record have no name that a policy could write
 
 std::optional<Kind> parse_kind(std::string_view text) {
   const auto end = kNames.begin() + kWritten;
@@ -29,8 +31,10 @@ std::string type_name(const Type& type) {
   std::string name(kind_name(type.kind));
   if (type.kind == Kind::List) {
     name = kListOf;
-    if (type.record) name += type.record->prefix;
-    else name += kind_name(type.element);
+    if (type.record)
+      name += type.record->prefix;
+    else
+      name += kind_name(type.element);
   } else if (type.kind == Kind::Record && type.record) {
     name = type.record->prefix;
   }
@@ -50,7 +54,9 @@ std::optional<Type> parse_type(std::string_view text) {
   return type;
 }
 
-bool is_text_like(Kind kind) { return kind == Kind::Text || kind == Kind::Domain || kind == Kind::Address; }
+bool is_text_like(Kind kind) {
+  return kind == Kind::Text || kind == Kind::Domain || kind == Kind::Address;
+}
 bool is_numeric(Kind kind) { return kind == Kind::Int || kind == Kind::Float; }
 
 }  // namespace sluice::policy

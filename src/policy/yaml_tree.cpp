@@ -29,7 +29,8 @@ struct Stopped {};
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  TreeBuilder(const SourceFilePtr& file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {
+  TreeBuilder(const SourceFilePtr& file, Diagnostics& diagnostics)
+      : file_(file), diagnostics_(diagnostics) {
     cursor_.text = file->text();
     skip_byte_order_mark();
   }
@@ -57,7 +58,8 @@ class TreeBuilder final : public YAML::EventHandler {
     finish(begin(mark, "", 0));
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     YamlNode node = begin(mark, tag, anchor);
     set_scalar(node, value);
     finish(std::move(node));
@@ -92,8 +94,8 @@ class TreeBuilder final : public YAML::EventHandler {
     if (cursor_.text.starts_with(kByteOrderMark)) cursor_.advance(kByteOrderMark.size());
   }
 
-  // Marks come in rising order but for the ends of collections and errors; the library counts columns without the mark
-  // at the beginning of the file.
+  // Marks come in rising order but for the ends of collections and errors; the library counts
+  // columns without the mark at the beginning of the file.
   void move_to(const YAML::Mark& mark) {
     const auto line = static_cast<std::uint32_t>(std::max(mark.line, 0)) + 1;
     const auto column = static_cast<std::uint32_t>(std::max(mark.column, 0)) + 1;
@@ -102,32 +104,37 @@ class TreeBuilder final : public YAML::EventHandler {
       skip_byte_order_mark();
     }
     const std::uint32_t shift = line == 1 && cursor_.text.starts_with(kByteOrderMark) ? 3 : 0;
-    while (!cursor_.at_end() && (cursor_.line < line || (cursor_.line == line && cursor_.column < column + shift)))
+    while (!cursor_.at_end() &&
+           (cursor_.line < line || (cursor_.line == line && cursor_.column < column + shift)))
       cursor_.advance();
   }
 
   // Below a top-level key x-…: nothing there means anything.
-  bool inert() const { return !stack_.empty() && stack_[0].has_key && stack_[0].key.text.starts_with("x-"); }
+  bool inert() const {
+    return !stack_.empty() && stack_[0].has_key && stack_[0].key.text.starts_with("x-");
+  }
 
   YamlNode begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     YamlNode node;
     node.span = place(mark);
-    if (++nodes_ > kMaxYamlNodes) stop(node.span, "more than " + std::to_string(kMaxYamlNodes) + " values in one file");
+    if (++nodes_ > kMaxYamlNodes)
+      stop(node.span, "more than " + std::to_string(kMaxYamlNodes) + " values in one file");
     if (inert()) return node;
     if (anchor != 0) stop(node.span, "anchors are not allowed (only below x-... keys)");
     if (tag.size() > 1) stop(node.span, "tags are not allowed");
     return node;
   }
 
-  // `null` and `~` are text like everything else; the library reports them like an empty value, with the place of what
-  // follows. A word that is the first of its line may be the next key.
+  // `null` and `~` are text like everything else; the library reports them like an empty value,
+  // with the place of what follows. A word that is the first of its line may be the next key.
   std::string_view null_word() const {
     constexpr std::array<std::string_view, 4> kWords{"null", "Null", "NULL", "~"};
     const std::string_view rest = cursor_.text.substr(cursor_.offset);
     const std::string_view line = file_->line(cursor_.line);
     if (line.find_first_not_of(" \t") == cursor_.column - 1) return {};
     for (const std::string_view word : kWords)
-      if (rest.starts_with(word) && (rest.size() == word.size() || std::strchr(" \t\r\n,]}", rest[word.size()])))
+      if (rest.starts_with(word) &&
+          (rest.size() == word.size() || std::strchr(" \t\r\n,]}", rest[word.size()])))
         return word;
     return {};
   }
@@ -141,7 +148,8 @@ class TreeBuilder final : public YAML::EventHandler {
     node.comment_cut = placed.commented;
   }
 
-  void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+  void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
+            YAML::anchor_t anchor) {
     Open& opened = stack_.emplace_back();
     opened.node = begin(mark, tag, anchor);
     opened.node.kind = kind;
@@ -164,7 +172,8 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.node.kind == YamlNode::Kind::Sequence) {
       parent.node.items.push_back(std::move(node));
     } else if (parent.has_key) {
-      if (!duplicate(parent)) parent.node.entries.push_back({std::move(parent.key), std::move(node)});
+      if (!duplicate(parent))
+        parent.node.entries.push_back({std::move(parent.key), std::move(node)});
       parent.has_key = false;
     } else {
       set_key(parent, std::move(node));
@@ -190,10 +199,12 @@ class TreeBuilder final : public YAML::EventHandler {
       found = !map.keys.insert(map.key.text).second;
     }
     if (found && !inert()) {
-      const auto first = std::find_if(entries.begin(), entries.end(),
-                                      [&map](const auto& entry) { return entry.first.text == map.key.text; });
-      diagnostics_.error("E103", map.key.whole(), "duplicate key `" + map.key.text + "`; it stands in line " +
-                                                      std::to_string(first->first.begin.line) + " already");
+      const auto first = std::find_if(entries.begin(), entries.end(), [&map](const auto& entry) {
+        return entry.first.text == map.key.text;
+      });
+      diagnostics_.error("E103", map.key.whole(),
+                         "duplicate key `" + map.key.text + "`; it stands in line " +
+                             std::to_string(first->first.begin.line) + " already");
     }
     return found;
   }
@@ -213,8 +224,10 @@ struct Wording {
 };
 constexpr std::array<Wording, 5> kWordings{{
     {"illegal map value", "`: ` inside an unquoted value"},
-    {"end of map not found", "this does not continue the map: wrong indentation, or text behind a closing quote"},
-    {"end of sequence not found", "this does not continue the list: wrong indentation, or text behind a closing quote"},
+    {"end of map not found",
+     "this does not continue the map: wrong indentation, or text behind a closing quote"},
+    {"end of sequence not found",
+     "this does not continue the list: wrong indentation, or text behind a closing quote"},
     {"end of map flow not found", "a `{` is not closed"},
     {"end of sequence flow not found", "a `[` is not closed"},
 }};
@@ -225,7 +238,8 @@ std::string syntax_message(std::string_view message, std::string_view line, std:
     if (message == wording.library) text = wording.ours;
   const std::size_t start = std::min(line.find_first_not_of(" -\t"), line.size());
   for (const std::string_view key : kTextKeys)
-    if (line.substr(start).starts_with(key) && column > start + key.size()) text += "; put the whole value in single quotes";
+    if (line.substr(start).starts_with(key) && column > start + key.size())
+      text += "; put the whole value in single quotes";
   return text;
 }
 
@@ -245,7 +259,8 @@ bool check_bytes(const SourceFilePtr& file, Diagnostics& diagnostics) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c == '\n') ++span.line, span.column = 0;
     if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7F) {
-      diagnostics.error("E101", span, "control character; write it as an escape in a double-quoted value");
+      diagnostics.error("E101", span,
+                        "control character; write it as an escape in a double-quoted value");
       return false;
     }
     ++span.column;
@@ -281,15 +296,18 @@ YamlNode parse_yaml(const SourceFilePtr& file, Diagnostics& diagnostics) {
 
 Result<SourceFilePtr> read_source(const std::string& path) {
   std::error_code failed;
-  if (std::filesystem::is_directory(path, failed)) return config_error("cannot read " + path + ": it is a folder");
+  if (std::filesystem::is_directory(path, failed))
+    return config_error("cannot read " + path + ": it is a folder");
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return config_error("cannot read " + path + ": " + std::strerror(errno != 0 ? errno : EIO));
+  if (!stream)
+    return config_error("cannot read " + path + ": " + std::strerror(errno != 0 ? errno : EIO));
   std::string text;
   std::array<char, 65'536> buffer{};
   while (stream.read(buffer.data(), buffer.size()), stream.gcount() > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(stream.gcount()));
-    if (text.size() > kMaxYamlBytes) return config_error(path + " is larger than " + render_size(kMaxYamlBytes));
+    if (text.size() > kMaxYamlBytes)
+      return config_error(path + " is larger than " + render_size(kMaxYamlBytes));
   }
   if (stream.bad()) return config_error("cannot read " + path + ": " + std::strerror(EIO));
   return std::make_shared<const SourceFile>(path, std::move(text));

@@ -1,5 +1,6 @@
-// Policies with one to three words deleted, doubled or cut off behind: each loads, or gets a diagnostic that points into a
-// file; never a crash. SLUICE_MUTATIONS tells how many (300), SLUICE_MUTATION_SEED where the sequence begins (1).
+// Policies with one to three words deleted, doubled or cut off behind: each loads, or gets a
+// diagnostic that points into a file; never a crash. SLUICE_MUTATIONS tells how many (300),
+// SLUICE_MUTATION_SEED where the sequence begins (1).
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -27,17 +28,23 @@ unsigned long number_from(const char* variable, unsigned long usual) {
   return set ? std::strtoul(set, nullptr, 10) : usual;
 }
 
-bool is_word_byte(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$' || c == '-'; }
+bool is_word_byte(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$' ||
+         c == '-';
+}
 
 // Words, single marks, and runs of blanks: joined they are the text again.
 std::vector<std::string> tokens_of(const std::string& text) {
   std::vector<std::string> tokens;
   for (const char c : text) {
     const bool word = is_word_byte(c), blank = c == ' ' || c == '\n';
-    const bool joins = !tokens.empty() && ((word && is_word_byte(tokens.back().back())) ||
-                                           (blank && (tokens.back().back() == ' ' || tokens.back().back() == '\n')));
-    if (joins) tokens.back() += c;
-    else tokens.emplace_back(1, c);
+    const bool joins = !tokens.empty() &&
+                       ((word && is_word_byte(tokens.back().back())) ||
+                        (blank && (tokens.back().back() == ' ' || tokens.back().back() == '\n')));
+    if (joins)
+      tokens.back() += c;
+    else
+      tokens.emplace_back(1, c);
   }
   return tokens;
 }
@@ -48,9 +55,12 @@ std::string mutated(std::vector<std::string> tokens, std::mt19937& random) {
     const std::size_t at = random() % tokens.size();
     const auto token = tokens.begin() + static_cast<std::ptrdiff_t>(at);
     const std::size_t kind = random() % 8;
-    if (kind < 4) tokens.erase(token);
-    else if (kind < 7) tokens.insert(token, tokens[at]);
-    else tokens.erase(token + 1, tokens.end());
+    if (kind < 4)
+      tokens.erase(token);
+    else if (kind < 7)
+      tokens.insert(token, tokens[at]);
+    else
+      tokens.erase(token + 1, tokens.end());
   }
   std::string text;
   for (const std::string& token : tokens) text += token;
@@ -61,18 +71,22 @@ std::string mutated(std::vector<std::string> tokens, std::mt19937& random) {
 std::vector<std::vector<std::string>> originals() {
   std::vector<fs::path> paths;
   const char* set = std::getenv("SLUICE_SCENARIOS");
-  for (const fs::path& folder : {set ? fs::path(set) : fs::path(SLUICE_SOURCE_DIR) / "../shared/scenarios", fs::path(SLUICE_SOURCE_DIR) / "policies",
-                                 fs::path(SLUICE_SOURCE_DIR) / "tests/diagnostics"}) {
+  for (const fs::path& folder :
+       {set ? fs::path(set) : fs::path(SLUICE_SOURCE_DIR) / "../shared/scenarios",
+        fs::path(SLUICE_SOURCE_DIR) / "policies",
+        fs::path(SLUICE_SOURCE_DIR) / "tests/diagnostics"}) {
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(folder, failed))
       if (entry.path().extension() == ".yaml") paths.push_back(entry.path());
     if (failed) WARN("skipped: no folder " << folder.filename());
   }
-  std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });
+  std::sort(paths.begin(), paths.end(),
+            [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });
   std::vector<std::vector<std::string>> all;
   for (const fs::path& path : paths) {
     std::ifstream stream(path);
-    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    const std::string text{std::istreambuf_iterator<char>(stream),
+                           std::istreambuf_iterator<char>()};
     all.push_back(tokens_of(text.substr(0, text.find("\ntests:") + 1)));
   }
   return all;
@@ -83,7 +97,8 @@ std::vector<std::vector<std::string>> originals() {
 TEST_CASE("mutations: a damaged policy loads or is told where it is damaged") {
   const auto all = originals();
   REQUIRE_FALSE(all.empty());
-  const unsigned long count = number_from("SLUICE_MUTATIONS", 300), seed = number_from("SLUICE_MUTATION_SEED", 1);
+  const unsigned long count = number_from("SLUICE_MUTATIONS", 300),
+                      seed = number_from("SLUICE_MUTATION_SEED", 1);
   std::size_t refused = 0;
   for (unsigned long i = 0; i < count; ++i) {
     std::mt19937 random(static_cast<std::mt19937::result_type>(seed + i));
@@ -91,7 +106,8 @@ TEST_CASE("mutations: a damaged policy loads or is told where it is damaged") {
     INFO("seed " << seed + i << "\n" << text);
     Diagnostics diagnostics;
     const PolicySource source = load_policy_text("mutated.yaml", text, diagnostics);
-    const ProgramPtr program = compile(source, testing::language_vocabulary(), CompileOptions(), diagnostics);
+    const ProgramPtr program =
+        compile(source, testing::language_vocabulary(), CompileOptions(), diagnostics);
     render_source(source);
     for (const Diagnostic& d : diagnostics.all()) {
       REQUIRE_FALSE(d.message.empty());

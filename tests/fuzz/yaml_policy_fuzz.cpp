@@ -1,5 +1,6 @@
 // rooms: policy
-// Any bytes make a policy or a diagnostic with a place, and every byte of every scalar has a place in the file.
+// Any bytes make a policy or a diagnostic with a place, and every byte of every scalar has a place
+// in the file.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -32,11 +33,13 @@ void check_places(const YamlNode& node) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const auto file = std::make_shared<const SourceFile>("fuzz.yaml", std::string(reinterpret_cast<const char*>(bytes), size));
+  const auto file = std::make_shared<const SourceFile>(
+      "fuzz.yaml", std::string(reinterpret_cast<const char*>(bytes), size));
   Diagnostics diagnostics;
   check_places(parse_yaml(file, diagnostics));
   // Without includes and files of tests: they would read what lies on this machine.
-  if (file->text().find("include") == std::string::npos && file->text().find("tests") == std::string::npos)
+  if (file->text().find("include") == std::string::npos &&
+      file->text().find("tests") == std::string::npos)
     load_policy_text(file->name(), file->text(), diagnostics);
   if (diagnostics.render().empty() != diagnostics.all().empty()) std::abort();
   for (const Diagnostic& d : diagnostics.all())

@@ -1,4 +1,5 @@
-// Expressions for tests: a scalar that stands alone in a file, and trees as S-expressions, every operand in brackets.
+// Expressions for tests: a scalar that stands alone in a file, and trees as S-expressions, every
+// operand in brackets.
 #pragma once
 #include <memory>
 #include <string>
@@ -32,7 +33,8 @@ inline std::string dump(const Node& node) {
     if (const auto* f = node.value.get_if<double>()) out += std::to_string(*f);
     if (const auto* d = node.value.get_if<Duration>()) out += std::to_string(d->count());
     if (const auto* c = node.value.get_if<ClockTime>()) out += std::to_string(c->minutes);
-    if (const auto* t = node.value.get_if<TimePoint>()) out += std::to_string(t->time_since_epoch().count());
+    if (const auto* t = node.value.get_if<TimePoint>())
+      out += std::to_string(t->time_since_epoch().count());
     if (const auto* r = node.value.get_if<Rate>())
       out += std::to_string(r->count) + (r->bytes ? "B" : "") + (r->unlimited ? "*" : "") + "/" +
              std::to_string(r->period.count());

@@ -33,7 +33,8 @@ std::string refused(const std::string& text) {
   REQUIRE_FALSE(node);
   REQUIRE(diagnostics.all().size() == 1);
   const Diagnostic& d = diagnostics.all()[0];
-  return d.code + " " + std::to_string(d.span.column) + "+" + std::to_string(d.span.length) + " " + d.message;
+  return d.code + " " + std::to_string(d.span.column) + "+" + std::to_string(d.span.length) + " " +
+         d.message;
 }
 
 // Random trees in random spelling: every operand in parentheses or not, as the grammar allows.
@@ -59,12 +60,14 @@ class Generator {
 
   Node relation(int depth) {
     using K = Node::Kind;
-    static const std::vector<K> kinds{K::Compare, K::Matches, K::In, K::InRange, K::Under, K::Contains, K::StartsWith, K::Is};
+    static const std::vector<K> kinds{K::Compare, K::Matches,  K::In,         K::InRange,
+                                      K::Under,   K::Contains, K::StartsWith, K::Is};
     Node node;
     node.kind = kinds[pick(kinds.size())];
     node.op = static_cast<Node::Op>(pick(6));
     node.children.push_back(value(depth));
-    const bool can_negate = node.kind != K::Compare && node.kind != K::Contains && node.kind != K::StartsWith;
+    const bool can_negate =
+        node.kind != K::Compare && node.kind != K::Contains && node.kind != K::StartsWith;
     node.negated = can_negate && pick(2) == 0;
     if (node.kind == K::Matches) {
       static const std::vector<std::string> patterns{"a+", "^/x/", "\\.\"[/]\\\\", ""};
@@ -83,9 +86,14 @@ class Generator {
   Node value(int depth) {
     Node node;
     switch (pick(depth > 0 ? 8 : 3)) {
-      case 0: node.kind = Node::Kind::Name, node.text = pick(2) ? "spf.result" : "pass"; break;
-      case 1: return literal();
-      case 2: node.kind = Node::Kind::List, node.text = pick(2) ? "own_nets" : "mx-example/own_nets"; break;
+      case 0:
+        node.kind = Node::Kind::Name, node.text = pick(2) ? "spf.result" : "pass";
+        break;
+      case 1:
+        return literal();
+      case 2:
+        node.kind = Node::Kind::List, node.text = pick(2) ? "own_nets" : "mx-example/own_nets";
+        break;
       case 3:
         node.kind = Node::Kind::Lookup, node.text = "rates";
         node.children.push_back(value(depth - 1));
@@ -116,10 +124,19 @@ class Generator {
 
   Node literal() {
     static const std::vector<std::pair<Kind, Value>> values{
-        {Kind::Int, 5}, {Kind::Int, -7}, {Kind::Float, 0.25}, {Kind::Float, -3.0}, {Kind::Bool, true}, {Kind::Text, "a \"b\"\\\n"},
-        {Kind::Duration, Duration(125'000)}, {Kind::Size, 26'214'400}, {Kind::Rate, Rate{.count = 10, .period = Duration(60'000)}},
-        {Kind::Rate, Rate{.count = 1024, .period = Duration(500), .bytes = true}}, {Kind::Rate, Rate{.unlimited = true}},
-        {Kind::Clock, ClockTime{1350}}, {Kind::Datetime, TimePoint(Duration(1'792'022'400'000))}};
+        {Kind::Int, 5},
+        {Kind::Int, -7},
+        {Kind::Float, 0.25},
+        {Kind::Float, -3.0},
+        {Kind::Bool, true},
+        {Kind::Text, "a \"b\"\\\n"},
+        {Kind::Duration, Duration(125'000)},
+        {Kind::Size, 26'214'400},
+        {Kind::Rate, Rate{.count = 10, .period = Duration(60'000)}},
+        {Kind::Rate, Rate{.count = 1024, .period = Duration(500), .bytes = true}},
+        {Kind::Rate, Rate{.unlimited = true}},
+        {Kind::Clock, ClockTime{1350}},
+        {Kind::Datetime, TimePoint(Duration(1'792'022'400'000))}};
     const auto& [kind, value] = values[pick(values.size())];
     Node node;
     node.literal_kind = kind;
@@ -177,7 +194,8 @@ TEST_CASE("parser: `not` covers the whole comparison, `??` binds tighter than an
 
 TEST_CASE("parser: a list of rates is cut at commas only outside of brackets") {
   Diagnostics diagnostics;
-  const auto rates = parse_expression_list(scalar_of("$user_rate[auth.user] ?? 200/1d, 10/1m"), diagnostics);
+  const auto rates =
+      parse_expression_list(scalar_of("$user_rate[auth.user] ?? 200/1d, 10/1m"), diagnostics);
   REQUIRE(rates);
   REQUIRE(rates->size() == 2);
   CHECK(render_expression((*rates)[0]) == "$user_rate[auth.user] ?? 200/1d");
@@ -190,7 +208,8 @@ TEST_CASE("parser: a list of rates is cut at commas only outside of brackets") {
 
 TEST_CASE("parser: an error names its place and what to write instead") {
   const std::vector<std::pair<std::string, std::string>> table{
-      {"not client.ip in $own_nets and sender.is_null or tls.active", "E208 47+2 `and` and `or` mixed: add parentheses"},
+      {"not client.ip in $own_nets and sender.is_null or tls.active",
+       "E208 47+2 `and` and `or` mixed: add parentheses"},
       {"", "E201 1+1 expected a value, found the end"},
       {"a ==", "E201 5+1 expected a value, found the end"},
       {"a = 1", "E201 3+1 one `=` is not a comparison: write `==`"},
@@ -205,29 +224,40 @@ TEST_CASE("parser: an error names its place and what to write instead") {
       {"a =~ /x", "E201 6+1 the regular expression that begins here has no closing `/`"},
       {"a =~ /x/ig", "E201 10+1 unknown flag `g`: i, m and s are known"},
       {"size > 5 MB", "E211 10+2 no blank between number and unit: write 5MB"},
-      {"size > 5mb", "E211 8+3 `5mb` has no known unit: durations end in ms s m h d, sizes in B kB MB GB"},
+      {"size > 5mb",
+       "E211 8+3 `5mb` has no known unit: durations end in ms s m h d, sizes in B kB MB GB"},
       {"r == 10/m", "E211 6+4 `10/m` is not a rate: write 100/1h or 20MB/1d"},
-      {"client.ip == 10.0.0.1", "E201 14+8 `10.0.0.1` is not a number; addresses and networks stand in double quotes"},
+      {"client.ip == 10.0.0.1",
+       "E201 14+8 `10.0.0.1` is not a number; addresses and networks stand in double quotes"},
       {"time.local > 25:00", "E201 14+5 `25:00` is not a time of day: write 22:30"},
-      {"time.now > 2026-10-15", "E201 12+10 `2026-10-15` is not a date and time: write 2026-10-15T00:00Z"},
+      {"time.now > 2026-10-15",
+       "E201 12+10 `2026-10-15` is not a date and time: write 2026-10-15T00:00Z"},
       {"age(date) > -5m", "E211 13+3 `-5m`: a duration cannot be negative"},
       {"lenn(a) > 1", "E201 1+4 unknown function `lenn`; did you mean `len`?"},
       {"known_or(a)", "E201 1+8 `known_or` takes 2 arguments, not 1"},
-      {"a is pass", "E201 6+4 expected `set`, `none`, `known`, `unknown` or `hit` after `is` (values are compared with `==`), found `pass`"},
-      {"\"a\\.b\" == x", "E201 3+2 unknown escape: \\\" \\\\ \\n \\t \\r are known; a backslash is written \\\\"},
-      {"any(\"x\", true)", "E201 5+3 expected a fact that is a list (rcpts, attachments, dkim.domains), found `\"x\"`"},
+      {"a is pass",
+       "E201 6+4 expected `set`, `none`, `known`, `unknown` or `hit` after `is` (values are "
+       "compared with `==`), found `pass`"},
+      {"\"a\\.b\" == x",
+       "E201 3+2 unknown escape: \\\" \\\\ \\n \\t \\r are known; a backslash is written \\\\"},
+      {"any(\"x\", true)",
+       "E201 5+3 expected a fact that is a list (rcpts, attachments, dkim.domains), found `\"x\"`"},
   };
   for (const auto& [text, message] : table) CHECK(refused(text) == message);
 }
 
 TEST_CASE("parser: depth, length and number of words are bounded") {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '(') + "a" + std::string(depth, ')'); };
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '(') + "a" + std::string(depth, ')');
+  };
   CHECK(parsed(nested(kMaxExpressionDepth - 1)) == parsed("a"));
-  CHECK(refused(nested(kMaxExpressionDepth + 1)).find("nested deeper than 100") != std::string::npos);
+  CHECK(refused(nested(kMaxExpressionDepth + 1)).find("nested deeper than 100") !=
+        std::string::npos);
   std::string negations;
   for (std::size_t i = 0; i < kMaxExpressionDepth + 1; ++i) negations += "not ";
   CHECK(refused(negations + "a").find("nested deeper") != std::string::npos);
-  CHECK(refused(std::string(kMaxExpressionBytes + 1, 'a')).find("longer than") != std::string::npos);
+  CHECK(refused(std::string(kMaxExpressionBytes + 1, 'a')).find("longer than") !=
+        std::string::npos);
 }
 
 TEST_CASE("parser: spans cover operators, operands and regular expressions") {

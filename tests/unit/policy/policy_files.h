@@ -1,4 +1,5 @@
-// A folder of policy files for one test, gone when it ends; and folders that tests find through the environment.
+// A folder of policy files for one test, gone when it ends; and folders that tests find through the
+// environment.
 #pragma once
 #include <cstdlib>
 #include <filesystem>
@@ -26,10 +27,12 @@ class PolicyFolder {
   std::filesystem::path path_;
 };
 
-// The folder named by the environment variable, or `usual` relative to the checkout; empty when there is none.
+// The folder named by the environment variable, or `usual` relative to the checkout; empty when
+// there is none.
 inline std::filesystem::path folder_of(const char* variable, const char* usual) {
   const char* set = std::getenv(variable);
-  const std::filesystem::path path = set ? std::filesystem::path(set) : std::filesystem::path(SLUICE_SOURCE_DIR) / usual;
+  const std::filesystem::path path =
+      set ? std::filesystem::path(set) : std::filesystem::path(SLUICE_SOURCE_DIR) / usual;
   std::error_code failed;
   return std::filesystem::is_directory(path, failed) ? path : std::filesystem::path();
 }

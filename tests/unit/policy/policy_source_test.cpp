@@ -1,6 +1,7 @@
+#include "policy/policy_source.h"
+
 #include <catch2/catch.hpp>
 
-#include "policy/policy_source.h"
 #include "policy_files.h"
 
 using namespace sluice;
@@ -13,7 +14,8 @@ const std::string kTop = "sluice: 1\npolicy: t\n";
 std::string said(const Diagnostics& diagnostics) {
   std::string out;
   for (const Diagnostic& d : diagnostics.all())
-    out += d.code + " " + std::to_string(d.span.line) + ":" + std::to_string(d.span.column) + " " + d.message + "\n";
+    out += d.code + " " + std::to_string(d.span.line) + ":" + std::to_string(d.span.column) + " " +
+           d.message + "\n";
   return out;
 }
 
@@ -207,43 +209,59 @@ tests: [{name: x, sessions: []}]
   CHECK(source.tests.size() == 1);
 }
 
-TEST_CASE("policy source: unknown keys get the nearest known one, keys of other kinds their owner") {
+TEST_CASE(
+    "policy source: unknown keys get the nearest known one, keys of other kinds their owner") {
   CHECK(said_of_rule("  - rule: a\n    stage: mail\n    on_unkown: defer\n    then: discard\n") ==
         "E102 6:5 unknown key `on_unkown` in a rule; did you mean `on_unknown`?\n");
   CHECK(said_of_rule("  - rule: a\n    stage: mail\n    max: 1/1h\n    then: discard\n") ==
         "E102 6:5 `max` is not a key of a rule, only of a limit\n");
   CHECK(said_of_rule("  - score: a\n    stage: mail\n    add: 1\n    text: x\n") ==
         "E102 7:5 `text` is not a key of a score, only of a rule, a limit, a greylist\n");
-  CHECK(said_of(kTop + "rulez: []\n") == "E102 3:1 unknown key `rulez` in a policy file; did you mean `rules`?\n");
+  CHECK(said_of(kTop + "rulez: []\n") ==
+        "E102 3:1 unknown key `rulez` in a policy file; did you mean `rules`?\n");
   CHECK(said_of(kTop + "lists: {a: {type: text, item: [x]}}\n") ==
         "E102 3:25 unknown key `item` in a list; did you mean `items`?\n"
         "E105 3:9 a list needs `items`, `file` or `dynamic: true`\n");
   CHECK(said_of(kTop + "facts: {a: {type: bool, http: x}}\n") ==
-        "E102 3:25 `http` belongs to `facts` of the service configuration; here stand `type` and `args`\n");
+        "E102 3:25 `http` belongs to `facts` of the service configuration; here stand `type` and "
+        "`args`\n");
 }
 
 TEST_CASE("policy source: missing keys, wrong values and wrong kinds of node are named") {
-  CHECK(said_of("policy: t\n") == "E105 1:1 a policy file needs `sluice`, the version of the language: `sluice: 1`\n");
-  CHECK(said_of("sluice: 2\npolicy: t\n") == "E106 1:9 this is no version of the language; known is `sluice: 1`\n");
+  CHECK(said_of("policy: t\n") ==
+        "E105 1:1 a policy file needs `sluice`, the version of the language: `sluice: 1`\n");
+  CHECK(said_of("sluice: 2\npolicy: t\n") ==
+        "E106 1:9 this is no version of the language; known is `sluice: 1`\n");
   CHECK(said_of("[]") == "E106 1:1 a policy file begins with `sluice: 1`\n");
-  CHECK(said_of_rule("  - rule: a\n") == "E105 4:11 a rule needs `stage`\nE105 4:11 a rule needs `then`\n");
+  CHECK(said_of_rule("  - rule: a\n") ==
+        "E105 4:11 a rule needs `stage`\nE105 4:11 a rule needs `then`\n");
   CHECK(said_of_rule("  - limit: a\n    stage: mail\n    key: client.ip\n    count: messages\n") ==
         "E105 4:12 a limit needs `max` or `bucket`\n");
-  CHECK(said_of_rule("  - exempt: a\n    stage: mail\n") == "E105 4:13 an exemption needs `from`\n");
+  CHECK(said_of_rule("  - exempt: a\n    stage: mail\n") ==
+        "E105 4:13 an exemption needs `from`\n");
   CHECK(said_of_rule("  - stage: mail\n") ==
-        "E105 4:5 an entry of `rules` needs `rule`, `limit`, `greylist`, `score` or `exempt` with its name\n");
+        "E105 4:5 an entry of `rules` needs `rule`, `limit`, `greylist`, `score` or `exempt` with "
+        "its name\n");
   CHECK(said_of_rule("  - rule: a b\n") ==
         "E106 4:11 `a b` cannot name a rule: letters, digits, `.`, `_` and `-`, at most 100\n");
   CHECK(said_of_rule("  - rule: a\n    stage: mial\n    then: discard\n") ==
         "E106 5:12 `mial` is no value of `stage`; did you mean `mail`?\n");
-  CHECK(said_of_rule("  - rule: a\n    stage: mail\n    then: discard\n    when:\n    mode: on\n") ==
-        "E106 7:5 `when` has no value\nE106 8:11 `on` is no value of `mode`: `enforce`, `shadow` or `disabled`\n");
-  CHECK(said_of_rule("  - rule: a\n    stage: mail\n    then: discard\n    text: [a]\n    enforce: 101%\n") ==
-        "E106 7:11 `text` takes a text, not a list\nE106 8:14 `101%` is not a share from 1% to 100%\n");
-  CHECK(said_of_rule("  - greylist: a\n    stage: rcpt\n    delay: 5\n") == "E106 6:12 `5` is not a duration (5m, 2h, 35d)\n");
-  CHECK(said_of_rule("  - exempt: a\n    stage: mail\n    from: [kind:rul]\n").starts_with("E106 6:12 `kind:rul` selects nothing"));
+  CHECK(
+      said_of_rule("  - rule: a\n    stage: mail\n    then: discard\n    when:\n    mode: on\n") ==
+      "E106 7:5 `when` has no value\nE106 8:11 `on` is no value of `mode`: `enforce`, `shadow` or "
+      "`disabled`\n");
+  CHECK(
+      said_of_rule(
+          "  - rule: a\n    stage: mail\n    then: discard\n    text: [a]\n    enforce: 101%\n") ==
+      "E106 7:11 `text` takes a text, not a list\nE106 8:14 `101%` is not a share from 1% to "
+      "100%\n");
+  CHECK(said_of_rule("  - greylist: a\n    stage: rcpt\n    delay: 5\n") ==
+        "E106 6:12 `5` is not a duration (5m, 2h, 35d)\n");
+  CHECK(said_of_rule("  - exempt: a\n    stage: mail\n    from: [kind:rul]\n")
+            .starts_with("E106 6:12 `kind:rul` selects nothing"));
   CHECK(said_of(kTop + "rules: x\n") == "E106 3:8 `rules` needs a list\n");
-  CHECK(said_of_rule("  - limit: a\n    stage: mail\n    key: client.ip\n    count: message\n    max: 1/1h\n") ==
+  CHECK(said_of_rule("  - limit: a\n    stage: mail\n    key: client.ip\n    count: message\n    "
+                     "max: 1/1h\n") ==
         "E106 7:12 `message` is no value of `count`; did you mean `messages`?\n");
 }
 
@@ -252,17 +270,21 @@ TEST_CASE("policy source: actions that the grammar does not know say what to wri
     const std::string all = said_of_rule("  - rule: a\n    stage: end\n    then: " + then + "\n");
     return all.substr(0, all.find('\n'));
   };
-  CHECK(action("accept") == "E401 6:11 there is no `accept`: use `exempt`, which says from what and for how long");
+  CHECK(action("accept") ==
+        "E401 6:11 there is no `accept`: use `exempt`, which says from what and for how long");
   CHECK(action("rejct 550") == "E401 6:11 unknown action `rejct`; did you mean `reject`?");
   CHECK(action("reject") == "E401 6:11 `reject` needs a reply code: `reject 550 5.7.1`");
   CHECK(action("reject 5xx") == "E401 6:18 a reply code has three digits: `reject 550 5.7.1`");
   CHECK(action("reject 550 no").starts_with("E401 6:22 this is no enhanced status code"));
   CHECK(action("reject 550 5.7.1 no").starts_with("E401 6:28 nothing may follow code and status"));
   CHECK(action("subject") == "E401 6:11 `subject` alone is no action: write `subject prefix`");
-  CHECK(action("header X-A \"b\"") == "E401 6:22 expected `=` behind the name of the header, found `\"b\"`");
+  CHECK(action("header X-A \"b\"") ==
+        "E401 6:22 expected `=` behind the name of the header, found `\"b\"`");
   CHECK(action("'header \"X A\" = \"b\"'").starts_with("E401 6:19 a header's name has no blanks"));
-  CHECK(action("add client.ip in $x") == "E401 6:25 expected `to $list` behind the value, found `in`");
-  CHECK(action("add client.ip to $x for ever") == "E401 6:35 expected a duration (24h), found `ever`");
+  CHECK(action("add client.ip in $x") ==
+        "E401 6:25 expected `to $list` behind the value, found `in`");
+  CHECK(action("add client.ip to $x for ever") ==
+        "E401 6:35 expected a duration (24h), found `ever`");
   CHECK(action("discard it") == "E401 6:19 expected the end of `discard`, found `it`");
   CHECK(action("log hello") == "E401 6:15 expected a text in double quotes, found `hello`");
   CHECK(action("[discard, log \"x\"]") == "E401 6:12 the action that decides stands last");
@@ -293,8 +315,10 @@ rules:
   const auto& then = source.rules.at(0).then;
   REQUIRE(then.size() == 12);
   using Kind = ActionSource::Kind;
-  const std::vector<Kind> kinds{Kind::Header,       Kind::InsertHeader, Kind::SetHeader, Kind::RemoveHeader, Kind::SubjectPrefix, Kind::AddRecipient,
-                                Kind::RedirectTo, Kind::SetSender,    Kind::Footer,    Kind::Log,          Kind::RemoveFromList, Kind::Quarantine};
+  const std::vector<Kind> kinds{Kind::Header,       Kind::InsertHeader,   Kind::SetHeader,
+                                Kind::RemoveHeader, Kind::SubjectPrefix,  Kind::AddRecipient,
+                                Kind::RedirectTo,   Kind::SetSender,      Kind::Footer,
+                                Kind::Log,          Kind::RemoveFromList, Kind::Quarantine};
   for (std::size_t i = 0; i < kinds.size(); ++i) CHECK(then[i].kind == kinds[i]);
   CHECK(then[0].name == "X-A");
   CHECK(then[0].text->text == "a {rule}");
@@ -306,9 +330,12 @@ rules:
 }
 
 TEST_CASE("policy source: W103 tells a comment that cut a value from a remark") {
-  const auto warned = [](const std::string& lines) { return said_of_rule("  - rule: a\n    stage: mail\n    then: discard\n" + lines); };
+  const auto warned = [](const std::string& lines) {
+    return said_of_rule("  - rule: a\n    stage: mail\n    then: discard\n" + lines);
+  };
   CHECK(warned("    when: tls.active   # only encrypted mail\n") == "");
-  CHECK(warned("    when: tls.active and #auth.user is set\n").find("W103 7:26 a ` #` begins a comment") != std::string::npos);
+  CHECK(warned("    when: tls.active and #auth.user is set\n")
+            .find("W103 7:26 a ` #` begins a comment") != std::string::npos);
   CHECK(warned("    when: tls.active # and client.dynamic\n").starts_with("W103 7:22"));
   CHECK(warned("    when: subject.text contains \" #1\"\n").find("E201") != std::string::npos);
   CHECK(warned("    when: subject.text contains \" #1\"\n").find("W103") != std::string::npos);
@@ -317,19 +344,27 @@ TEST_CASE("policy source: W103 tells a comment that cut a value from a remark") 
 }
 
 TEST_CASE("policy source: rule names are unique in the bundle, list names in their file") {
-  CHECK(said_of_rule("  - rule: a\n    stage: end\n    then: discard\n  - rule: a\n    stage: end\n    then: discard\n") ==
+  CHECK(said_of_rule("  - rule: a\n    stage: end\n    then: discard\n  - rule: a\n    stage: "
+                     "end\n    then: discard\n") ==
         "E104 7:11 a rule named `a` stands in t.yaml:4 already\n");
-  CHECK(said_of(kTop + "lists: {x: {type: text, items: []}}\ntables: {x: {key: text, value: int, items: {}}}\n") ==
+  CHECK(said_of(kTop + "lists: {x: {type: text, items: []}}\ntables: {x: {key: text, value: int, "
+                       "items: {}}}\n") ==
         "E104 4:10 a table is named `x` like the one in line 3\n");
 }
 
-TEST_CASE("policy source: a folder is one bundle in name order; files of tests name the policy beside them") {
+TEST_CASE(
+    "policy source: a folder is one bundle in name order; files of tests name the policy beside "
+    "them") {
   const PolicyFolder folder;
   const std::string rule = "\n    stage: end\n    then: discard\n";
   folder.write("20.yaml", kTop + "rules:\n  - rule: second" + rule);
-  const std::string first = folder.write("10.yaml", "sluice: 1\npolicy: main\nrules:\n  - rule: first" + rule + "tests: [{name: a}]\n");
-  const std::string tests = folder.write("tests.yaml", "sluice: 1\npolicy: main\ntests: [{name: b}]\n");
-  const std::string by_file = folder.write("more.yaml", "sluice: 1\npolicy: 10.yaml\ntests: [{name: b}]\n");
+  const std::string first =
+      folder.write("10.yaml", "sluice: 1\npolicy: main\nrules:\n  - rule: first" + rule +
+                                  "tests: [{name: a}]\n");
+  const std::string tests =
+      folder.write("tests.yaml", "sluice: 1\npolicy: main\ntests: [{name: b}]\n");
+  const std::string by_file =
+      folder.write("more.yaml", "sluice: 1\npolicy: 10.yaml\ntests: [{name: b}]\n");
   folder.write("note.txt", "not a policy");
   const PolicySource all = loaded_from({folder.path()});
   CHECK(names(all) == std::vector<std::string>{"first", "second"});
@@ -346,13 +381,23 @@ TEST_CASE("policy source: a folder is one bundle in name order; files of tests n
   CHECK(missing.all().at(0).code == "E703");
 }
 
-TEST_CASE("policy source: included rules get the prefix of their bundle and stand behind the file's own") {
+TEST_CASE(
+    "policy source: included rules get the prefix of their bundle and stand behind the file's "
+    "own") {
   const PolicyFolder folder;
   const std::string rule = "\n    stage: end\n    then: discard\n";
-  folder.write("base.yaml", "sluice: 1\npolicy: base\nlists: {nets: {type: cidr, items: [10.0.0.0/8]}}\nrules:\n  - rule: one" + rule +
-                                "  - limit: two\n    stage: mail\n    key: client.ip\n    count: messages\n    max: 1/1h\n"
-                                "  - rule: three" + rule + "tests: [{name: own}]\n");
-  const std::string mine = "include: [base.yaml]\nlists:\n  base/nets: {extend: [192.0.2.0/24]}\nrules:\n  - rule: mine" + rule;
+  folder.write("base.yaml",
+               "sluice: 1\npolicy: base\nlists: {nets: {type: cidr, items: "
+               "[10.0.0.0/8]}}\nrules:\n  - rule: one" +
+                   rule +
+                   "  - limit: two\n    stage: mail\n    key: client.ip\n    count: messages\n    "
+                   "max: 1/1h\n"
+                   "  - rule: three" +
+                   rule + "tests: [{name: own}]\n");
+  const std::string mine =
+      "include: [base.yaml]\nlists:\n  base/nets: {extend: [192.0.2.0/24]}\nrules:\n  - rule: "
+      "mine" +
+      rule;
   const std::string main = folder.write("main.yaml", kTop + mine + R"(change:
   - {rule: base/one, mode: shadow}
   - rule: base/two
@@ -373,35 +418,46 @@ TEST_CASE("policy source: included rules get the prefix of their bundle and stan
   CHECK(source.files.at(1).prefix == "base/");
   CHECK(source.tests.empty());
   const std::string last = folder.write("last.yaml", kTop + "position: after\n" + mine);
-  CHECK(names(loaded_from({last})) == std::vector<std::string>{"base/one", "base/two", "base/three", "mine"});
+  CHECK(names(loaded_from({last})) ==
+        std::vector<std::string>{"base/one", "base/two", "base/three", "mine"});
 }
 
-TEST_CASE("policy source: unknown overrides, cycles and missing includes are errors at their place") {
+TEST_CASE(
+    "policy source: unknown overrides, cycles and missing includes are errors at their place") {
   const PolicyFolder folder;
-  folder.write("base.yaml", "sluice: 1\npolicy: base\ninclude: main.yaml\nrules:\n  - rule: no-rdns\n    stage: end\n    then: discard\n");
+  folder.write("base.yaml",
+               "sluice: 1\npolicy: base\ninclude: main.yaml\nrules:\n  - rule: no-rdns\n    stage: "
+               "end\n    then: discard\n");
   const auto said_with = [&](const std::string& rest) {
     Diagnostics diagnostics;
     load_policy({folder.write("main.yaml", kTop + rest)}, diagnostics);
     return said(diagnostics);
   };
-  CHECK(said_with("include: [base.yaml]\n") == "E702 3:10 files include each other: main.yaml -> base.yaml -> main.yaml\n");
-  CHECK(said_with("include: [main.yaml]\n") == "E702 3:11 files include each other: main.yaml -> main.yaml\n");
+  CHECK(said_with("include: [base.yaml]\n") ==
+        "E702 3:10 files include each other: main.yaml -> base.yaml -> main.yaml\n");
+  CHECK(said_with("include: [main.yaml]\n") ==
+        "E702 3:11 files include each other: main.yaml -> main.yaml\n");
   CHECK(said_with("include: [gone.yaml]\n").starts_with("E703 3:11 cannot read "));
-  folder.write("base.yaml", "sluice: 1\npolicy: base\nlists: {nets: {type: cidr, items: []}}\nrules:\n  - rule: no-rdns\n    stage: end\n    then: discard\n");
+  folder.write("base.yaml",
+               "sluice: 1\npolicy: base\nlists: {nets: {type: cidr, items: []}}\nrules:\n  - rule: "
+               "no-rdns\n    stage: end\n    then: discard\n");
   CHECK(said_with("include: base.yaml\nchange: [{rule: base/no-rnds, remove: true}]\n") ==
         "E701 4:17 no rule is named `base/no-rnds`; did you mean `base/no-rdns`?\n");
   CHECK(said_with("include: base.yaml\nchange: [{rule: base/no-rdns}]\n") ==
         "E105 4:10 an entry of `change` needs `set`, `remove: true` or `mode`\n");
-  CHECK(said_with("include: base.yaml\nchange: [{rule: base/no-rdns, set: {rule: x}}]\n").starts_with("E102 4:37 unknown key `rule`"));
+  CHECK(said_with("include: base.yaml\nchange: [{rule: base/no-rdns, set: {rule: x}}]\n")
+            .starts_with("E102 4:37 unknown key `rule`"));
   CHECK(said_with("include: base.yaml\nlists: {base/net: {extend: []}}\n") ==
         "E701 4:9 no included list is named `base/net`; did you mean `base/nets`?\n");
   folder.write("other.yaml", "sluice: 1\npolicy: base\n");
-  CHECK(said_with("include: [base.yaml, other.yaml, base.yaml]\n").starts_with("E104 2:9 an included policy is named `base`"));
+  CHECK(said_with("include: [base.yaml, other.yaml, base.yaml]\n")
+            .starts_with("E104 2:9 an included policy is named `base`"));
 }
 
 TEST_CASE("policy source: the summary counts rules, errors and warnings") {
   Diagnostics diagnostics;
-  const PolicySource source = load_policy_text("t.yaml", kTop + "rules: [{rule: a, stage: end, then: discard, x: y}]", diagnostics);
+  const PolicySource source = load_policy_text(
+      "t.yaml", kTop + "rules: [{rule: a, stage: end, then: discard, x: y}]", diagnostics);
   CHECK(render_summary("t.yaml", source, diagnostics) == "t.yaml: 1 rule, 1 error, 0 warnings");
 }
 

@@ -1,8 +1,9 @@
+#include "policy/show.h"
+
 #include <catch2/catch.hpp>
 
 #include "expression_text.h"
 #include "policy/action_parser.h"
-#include "policy/show.h"
 #include "policy_files.h"
 
 using namespace sluice;
@@ -18,7 +19,8 @@ std::string squeezed(const std::string& text, const std::string& folder) {
       i += folder.size() - 1;
       continue;
     }
-    const bool inner = text[i] == ' ' && !out.empty() && out.back() == ' ' && text.find_first_not_of(" \n", i) != std::string::npos &&
+    const bool inner = text[i] == ' ' && !out.empty() && out.back() == ' ' &&
+                       text.find_first_not_of(" \n", i) != std::string::npos &&
                        text[text.find_first_not_of(' ', i)] == '#';
     if (!inner) out += text[i];
   }
@@ -30,14 +32,17 @@ std::string squeezed(const std::string& text, const std::string& folder) {
 TEST_CASE("show: every key of the effective policy has the place it comes from") {
   const PolicyFolder folder;
   folder.write("base.yaml",
-               "sluice: 1\npolicy: base\ndefaults: {mode: shadow}\nlists: {nets: {type: cidr, items: [10.0.0.0/8]}}\n"
-               "rules:\n  - rule: no-rdns\n    stage: mail\n    when:  client.rdns  is none\n    then: reject 550 5.7.25\n    text: it's you\n"
+               "sluice: 1\npolicy: base\ndefaults: {mode: shadow}\nlists: {nets: {type: cidr, "
+               "items: [10.0.0.0/8]}}\n"
+               "rules:\n  - rule: no-rdns\n    stage: mail\n    when:  client.rdns  is none\n    "
+               "then: reject 550 5.7.25\n    text: it's you\n"
                "  - rule: gone\n    stage: mail\n    then: discard\n");
-  const std::string main = folder.write("main.yaml",
-                                        "sluice: 1\npolicy: main\ninclude: base.yaml\nlists:\n  base/nets: {extend: [192.0.2.0/24]}\n"
-                                        "rules:\n  - score: s\n    stage: rcpt\n    add: -4\n"
-                                        "change:\n  - {rule: base/gone, remove: true}\n"
-                                        "  - rule: base/no-rdns\n    set: {then: defer 450 4.7.25, tags: [a, b]}\n");
+  const std::string main = folder.write(
+      "main.yaml",
+      "sluice: 1\npolicy: main\ninclude: base.yaml\nlists:\n  base/nets: {extend: [192.0.2.0/24]}\n"
+      "rules:\n  - score: s\n    stage: rcpt\n    add: -4\n"
+      "change:\n  - {rule: base/gone, remove: true}\n"
+      "  - rule: base/no-rdns\n    set: {then: defer 450 4.7.25, tags: [a, b]}\n");
   Diagnostics diagnostics;
   const PolicySource source = load_policy({main}, diagnostics);
   REQUIRE(diagnostics.ok());
@@ -64,19 +69,39 @@ TEST_CASE("show: long lists are cut and say how much is left out") {
   std::string items;
   for (int i = 0; i < 25; ++i) items += (i ? ", d" : "d") + std::to_string(i) + ".example";
   Diagnostics diagnostics;
-  const PolicySource source =
-      load_policy_text("t.yaml", "sluice: 1\npolicy: t\nlists: {a: {type: domain, items: [" + items + "]}}\n", diagnostics);
+  const PolicySource source = load_policy_text(
+      "t.yaml", "sluice: 1\npolicy: t\nlists: {a: {type: domain, items: [" + items + "]}}\n",
+      diagnostics);
   REQUIRE(diagnostics.ok());
   CHECK(render_source(source).find("'d19.example', ... 5 more]") != std::string::npos);
 }
 
 TEST_CASE("show: the normal form of an action is an action, the same again") {
   for (const std::string text :
-       {"reject 541", "reject 550 5.7.1", "defer 451 4.7.1", "disconnect 421 4.3.2", "quarantine", "quarantine \"a \\\"b\\\" \\\\\"", "discard",
-        "header X-A = \"{rule}\"", "insert header X-A = \"b\"", "set header X-A = \"b\"", "remove header X-A", "subject prefix \"[S] \"",
-        "add client.ip to $b", "add $t[auth.user] ?? \"x\" to $b/c for 1d unless inside or client.ip in $n",
-        "add sender.domain to $b when tls.active", "remove client.ip from $b", "drop recipient", "delay 1s", "delay 1s each max 20s",
-        "log \"hello {id}\"", "add recipient \"a@b.example\"", "redirect to \"a@b.example\"", "sender \"a@b.example\"", "footer \"bye\""}) {
+       {"reject 541",
+        "reject 550 5.7.1",
+        "defer 451 4.7.1",
+        "disconnect 421 4.3.2",
+        "quarantine",
+        "quarantine \"a \\\"b\\\" \\\\\"",
+        "discard",
+        "header X-A = \"{rule}\"",
+        "insert header X-A = \"b\"",
+        "set header X-A = \"b\"",
+        "remove header X-A",
+        "subject prefix \"[S] \"",
+        "add client.ip to $b",
+        "add $t[auth.user] ?? \"x\" to $b/c for 1d unless inside or client.ip in $n",
+        "add sender.domain to $b when tls.active",
+        "remove client.ip from $b",
+        "drop recipient",
+        "delay 1s",
+        "delay 1s each max 20s",
+        "log \"hello {id}\"",
+        "add recipient \"a@b.example\"",
+        "redirect to \"a@b.example\"",
+        "sender \"a@b.example\"",
+        "footer \"bye\""}) {
     Diagnostics diagnostics;
     const auto action = parse_action(scalar_of(text), diagnostics);
     INFO(text << diagnostics.render());

@@ -1,13 +1,15 @@
-#include <catch2/catch.hpp>
-
 #include "policy/yaml_tree.h"
+
+#include <catch2/catch.hpp>
 
 using namespace sluice;
 using namespace sluice::policy;
 
 namespace {
 
-SourceFilePtr file_of(std::string text) { return std::make_shared<const SourceFile>("t.yaml", std::move(text)); }
+SourceFilePtr file_of(std::string text) {
+  return std::make_shared<const SourceFile>("t.yaml", std::move(text));
+}
 
 YamlNode tree_of(const SourceFilePtr& file) {
   Diagnostics diagnostics;
@@ -23,7 +25,8 @@ std::string first_error(const std::string& text) {
   INFO(text);
   REQUIRE(diagnostics.all().size() >= 1);
   const Diagnostic& d = diagnostics.all()[0];
-  return d.code + " " + std::to_string(d.span.line) + ":" + std::to_string(d.span.column) + " " + d.message;
+  return d.code + " " + std::to_string(d.span.line) + ":" + std::to_string(d.span.column) + " " +
+         d.message;
 }
 
 std::string_view at(const SourceSpan& span) {
@@ -33,7 +36,8 @@ std::string_view at(const SourceSpan& span) {
 // Every word of the form wNN must be found where the scalar says it is.
 std::size_t check_words(const Scalar& scalar) {
   std::size_t checked = 0;
-  for (std::size_t i = scalar.text.find('w'); i != std::string::npos; i = scalar.text.find('w', i + 1)) {
+  for (std::size_t i = scalar.text.find('w'); i != std::string::npos;
+       i = scalar.text.find('w', i + 1)) {
     const std::string word = scalar.text.substr(i, 3);
     INFO("in [" << scalar.text << "]");
     CHECK(at(scalar.span(i, 3)) == word);
@@ -45,15 +49,18 @@ std::size_t check_words(const Scalar& scalar) {
 std::size_t check_all_words(const YamlNode& node) {
   std::size_t checked = node.kind == YamlNode::Kind::Scalar ? check_words(node.scalar) : 0;
   for (const YamlNode& item : node.items) checked += check_all_words(item);
-  for (const auto& [key, value] : node.entries) checked += check_words(key) + check_all_words(value);
+  for (const auto& [key, value] : node.entries)
+    checked += check_words(key) + check_all_words(value);
   return checked;
 }
 
 }  // namespace
 
 TEST_CASE("yaml tree: scalars are text, whatever they look like") {
-  const YamlNode tree = tree_of(file_of("[NO, off, 22:30, 1e3, 0777, null, ~, '', \"yes\", 5m, true]\n"));
-  const std::vector<std::string> expected{"NO", "off", "22:30", "1e3", "0777", "null", "~", "", "yes", "5m", "true"};
+  const YamlNode tree =
+      tree_of(file_of("[NO, off, 22:30, 1e3, 0777, null, ~, '', \"yes\", 5m, true]\n"));
+  const std::vector<std::string> expected{"NO", "off", "22:30", "1e3", "0777", "null",
+                                          "~",  "",    "yes",   "5m",  "true"};
   REQUIRE(tree.items.size() == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     CHECK(tree.items[i].kind == YamlNode::Kind::Scalar);
@@ -83,13 +90,16 @@ TEST_CASE("yaml tree: every byte of every kind of scalar leads back to its place
 }
 
 TEST_CASE("yaml tree: places hold with CR LF line ends, tabs and a byte order mark") {
-  const YamlNode tree = tree_of(file_of(
-      "\xEF\xBB\xBFw01:\tw02\r\nw03: \"a\r\n  w04\\\"w05\"\r\nw06: |\r\n  w07\r\n  w08\r\nw09: w10\r\n"));
+  const YamlNode tree =
+      tree_of(file_of("\xEF\xBB\xBFw01:\tw02\r\nw03: \"a\r\n  w04\\\"w05\"\r\nw06: |\r\n  w07\r\n  "
+                      "w08\r\nw09: w10\r\n"));
   CHECK(check_all_words(tree) == 10);
   CHECK(tree.find("w06")->scalar.text == "w07\nw08\n");
 }
 
-TEST_CASE("yaml tree: a span over escapes is as long as it stands in the file, one over lines ends with its line") {
+TEST_CASE(
+    "yaml tree: a span over escapes is as long as it stands in the file, one over lines ends with "
+    "its line") {
   const YamlNode tree = tree_of(file_of("a: \"\\\"x\\\" in y\"\nb: one\n  two\n"));
   const Scalar& escaped = tree.find("a")->scalar;
   CHECK(at(escaped.span(0, 3)) == "\\\"x\\\"");
@@ -104,7 +114,8 @@ TEST_CASE("yaml tree: a span over escapes is as long as it stands in the file, o
 }
 
 TEST_CASE("yaml tree: a comment behind a plain value is noticed, behind a quoted one not") {
-  const YamlNode tree = tree_of(file_of("a: x # c\nb: x#y\nc: 'x' # c\nd: x\n# c\ne: [p, q] # c\nf: x\t# c\n"));
+  const YamlNode tree =
+      tree_of(file_of("a: x # c\nb: x#y\nc: 'x' # c\nd: x\n# c\ne: [p, q] # c\nf: x\t# c\n"));
   CHECK(tree.find("a")->comment_cut);
   CHECK_FALSE(tree.find("b")->comment_cut);
   CHECK(tree.find("b")->scalar.text == "x#y");
@@ -115,10 +126,12 @@ TEST_CASE("yaml tree: a comment behind a plain value is noticed, behind a quoted
 }
 
 TEST_CASE("yaml tree: duplicate keys are errors in small and large maps and name the first line") {
-  CHECK(first_error("a: 1\nb: 2\na: 3\n") == "E103 3:1 duplicate key `a`; it stands in line 1 already");
+  CHECK(first_error("a: 1\nb: 2\na: 3\n") ==
+        "E103 3:1 duplicate key `a`; it stands in line 1 already");
   std::string large;
   for (int i = 0; i < 100; ++i) large += "k" + std::to_string(i) + ": v\n";
-  CHECK(first_error(large + "k5: w\n") == "E103 101:1 duplicate key `k5`; it stands in line 6 already");
+  CHECK(first_error(large + "k5: w\n") ==
+        "E103 101:1 duplicate key `k5`; it stands in line 6 already");
   Diagnostics diagnostics;
   const YamlNode tree = parse_yaml(file_of(large + large), diagnostics);
   CHECK(diagnostics.errors() == 100);
@@ -128,8 +141,10 @@ TEST_CASE("yaml tree: duplicate keys are errors in small and large maps and name
 TEST_CASE("yaml tree: anchors, aliases, merge keys and tags are allowed below x- keys only") {
   CHECK(first_error("a: &b c\n") == "E101 1:4 anchors are not allowed (only below x-... keys)");
   CHECK(first_error("a: &b [c]\n") == "E101 1:4 anchors are not allowed (only below x-... keys)");
-  CHECK(first_error("x-a: &b c\nd: *b\n") == "E101 2:4 aliases are not allowed (only below x-... keys)");
-  CHECK(first_error("<<: {a: b}\n") == "E101 1:1 merge keys are not allowed (only below x-... keys)");
+  CHECK(first_error("x-a: &b c\nd: *b\n") ==
+        "E101 2:4 aliases are not allowed (only below x-... keys)");
+  CHECK(first_error("<<: {a: b}\n") ==
+        "E101 1:1 merge keys are not allowed (only below x-... keys)");
   CHECK(first_error("a: !!str b\n") == "E101 1:4 tags are not allowed");
   CHECK(first_error("a:\n  x-b: &c d\n").starts_with("E101 2:8 anchors"));
   const YamlNode tree = tree_of(file_of("x-a:\n  p: &b {c: d}\n  q: {<<: *b, e: !!int 5}\nf: g\n"));
@@ -138,7 +153,8 @@ TEST_CASE("yaml tree: anchors, aliases, merge keys and tags are allowed below x-
 
 TEST_CASE("yaml tree: syntax errors say where, and how to quote a condition or text") {
   CHECK(first_error("- when: \"x\" in dkim.domains\n") ==
-        "E101 1:13 this does not continue the map: wrong indentation, or text behind a closing quote; put the whole value in "
+        "E101 1:13 this does not continue the map: wrong indentation, or text behind a closing "
+        "quote; put the whole value in "
         "single quotes");
   CHECK(first_error("text: see: here\n") ==
         "E101 1:10 `: ` inside an unquoted value; put the whole value in single quotes");
@@ -150,7 +166,9 @@ TEST_CASE("yaml tree: syntax errors say where, and how to quote a condition or t
   CHECK(first_error("? [a]\n: b\n").find("a key is one word or text") != std::string::npos);
   CHECK(first_error("a: b\n\tc: d\n").starts_with("E101 2:"));
   CHECK(first_error(std::string("a: b\0c\n", 7)).find("control character") != std::string::npos);
-  CHECK(first_error("\xFF\xFE" "a").find("UTF-16") != std::string::npos);
+  CHECK(first_error("\xFF\xFE"
+                    "a")
+            .find("UTF-16") != std::string::npos);
 }
 
 TEST_CASE("yaml tree: depth is bounded") {
@@ -161,7 +179,8 @@ TEST_CASE("yaml tree: depth is bounded") {
 }
 
 TEST_CASE("yaml tree: a file that cannot be read is an error that says why") {
-  CHECK(read_source("/nonexistent/x.yaml").error().what == "cannot read /nonexistent/x.yaml: No such file or directory");
+  CHECK(read_source("/nonexistent/x.yaml").error().what ==
+        "cannot read /nonexistent/x.yaml: No such file or directory");
   CHECK(read_source("/").error().what == "cannot read /: it is a folder");
   CHECK(read_source("/").error().cause == Cause::Config);
 }
