@@ -31,6 +31,25 @@ std::string_view filler_of(Kind kind) {
   return "...";
 }
 
+// 25MB, not its octets.
+std::string as_written(const Node& node) {
+  const bool plain = node.kind == Node::Kind::Literal && node.literal_kind != Kind::Text;
+  return plain ? node.text : render_expression(node);
+}
+
+// The comparison with something in the place of none.
+std::string with_filler(const Node& whole, const Node& operand, Kind kind) {
+  constexpr std::string_view kOps[] = {" == ", " != ", " < ", " <= ", " > ", " >= "};
+  std::string text;
+  for (std::size_t i = 0; i < whole.children.size(); ++i) {
+    const Node& child = whole.children[i];
+    if (i > 0) text += whole.kind != Node::Kind::InRange ? kOps[static_cast<std::size_t>(whole.op)] : i == 1 ? " in " : " .. ";
+    if (&child == &operand) text.append("(").append(as_written(child)).append(" ?? ").append(filler_of(kind)).append(")");
+    else text += as_written(child);
+  }
+  return text;
+}
+
 SourceSpan caret(SourceSpan span) {
   span.length = 1;
   return span;
@@ -112,19 +131,8 @@ bool TypeChecker::check_equality(const Node& node, const Typed& left, const Type
 
 bool TypeChecker::check_not_none(const Node& operand, const Typed& typed, const Node& whole) {
   if (!typed.type.optional) return true;
-  Node advice = whole;
-  for (Node& child : advice.children) {
-    if (child.span.line != operand.span.line || child.span.column != operand.span.column) continue;
-    Node filled;
-    filled.kind = Node::Kind::Else;
-    Node filler;
-    filler.kind = Node::Kind::Name;
-    filler.text = std::string(filler_of(typed.type.kind));
-    filled.children = {child, filler};
-    child = std::move(filled);
-  }
   error("E206", operand.span,
-        "`" + render_expression(operand) + "` may be none, and none has no order: write `" + render_expression(advice) + "`");
+        "`" + as_written(operand) + "` may be none, and none has no order: write `" + with_filler(whole, operand, typed.type.kind) + "`");
   return false;
 }
 
@@ -132,7 +140,7 @@ bool TypeChecker::check_order(const Node& node, const Typed& left, const Typed& 
   if (!check_units(node.children[0], left.type, node.children[1], right.type)) return false;
   const bool same = left.type.kind == right.type.kind || (is_numeric(left.type.kind) && is_numeric(right.type.kind));
   if (!same || !is_ordered(left.type.kind)) {
-    error("E203", node.op_span, same ? type_name(left.type) + " has no order"
+    error("E203", node.op_span, same ? std::string(kind_name(left.type.kind)) + " has no order"
                                      : "cannot compare " + type_name(left.type) + " with " + type_name(right.type));
     return false;
   }
