@@ -1,7 +1,6 @@
-// The command line: one table of commands. A new command is a function in commands.h and a row here; help, completion and
-// the manual page follow from the table.
+// The command line: one table of commands. A new command is a function in commands.h and a row
+// here; help, completion and the manual page follow from the table.
 #include <CLI/CLI.hpp>
-
 #include <iostream>
 
 #include "app/commands.h"
@@ -26,9 +25,12 @@ std::shared_ptr<Options> shared() {
   return std::make_shared<Options>();
 }
 
-void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "For scripts: JSON on standard output"); }
+void add_json(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "For scripts: JSON on standard output");
+}
 void add_config(CLI::App& app, std::string& config) {
-  app.add_option("-c,--config", config, "Service configuration (default " + std::string(kDefaultConfig) + ")");
+  app.add_option("-c,--config", config,
+                 "Service configuration (default " + std::string(kDefaultConfig) + ")");
 }
 
 Run define_run(CLI::App& app) {
@@ -36,7 +38,8 @@ Run define_run(CLI::App& app) {
   add_config(app, *config);
   return [config] {
     Diagnostics diagnostics;
-    const ServiceConfig loaded = load_config(config->empty() ? kDefaultConfig : *config, diagnostics);
+    const ServiceConfig loaded =
+        load_config(config->empty() ? kDefaultConfig : *config, diagnostics);
     std::cerr << diagnostics.render();
     return diagnostics.ok() ? run_service(loaded) : static_cast<int>(kConfig);
   };
@@ -45,7 +48,8 @@ Run define_run(CLI::App& app) {
 Run define_check(CLI::App& app) {
   auto o = shared<CheckOptions>();
   add_config(app, o->config);
-  app.add_option("POLICY", o->policies, "Policy files or folders instead of those of the configuration");
+  app.add_option("POLICY", o->policies,
+                 "Policy files or folders instead of those of the configuration");
   app.add_flag("--show", o->show, "Print the effective policy with the origin of every key");
   add_json(app, o->json);
   return [o] { return check_command(*o, std::cout, std::cerr); };
@@ -53,10 +57,12 @@ Run define_check(CLI::App& app) {
 
 Run define_test(CLI::App& app) {
   auto o = shared<TestOptions>();
-  app.add_option("FILE", o->files, "Policies with tests:, or files of tests beside them")->required();
+  app.add_option("FILE", o->files, "Policies with tests:, or files of tests beside them")
+      ->required();
   app.add_option("--filter", o->filter, "Only tests whose name contains TEXT");
   app.add_flag("--coverage", o->coverage, "Per rule: matched, not matched, unknown, exempted");
-  app.add_option("--coverage-min", o->coverage_min, "Fail below this percentage of rules matched")->check(CLI::Range(0, 100));
+  app.add_option("--coverage-min", o->coverage_min, "Fail below this percentage of rules matched")
+      ->check(CLI::Range(0, 100));
   app.add_option("--junit", o->junit, "Write the outcome as JUnit XML to FILE");
   return [o] { return run_tests(*o, std::cout); };
 }
@@ -64,7 +70,8 @@ Run define_test(CLI::App& app) {
 Run define_explain(CLI::App& app) {
   auto o = shared<ExplainOptions>();
   add_config(app, o->config);
-  app.add_option("--policy", o->policies, "Policy files or folders instead of those of the configuration");
+  app.add_option("--policy", o->policies,
+                 "Policy files or folders instead of those of the configuration");
   app.add_option("--client", o->client, "Address of the client")->required();
   app.add_option("--rdns", o->rdns, "Its confirmed reverse name");
   app.add_option("--helo", o->helo, "Argument of EHLO");
@@ -117,7 +124,7 @@ constexpr const char* kReload = "reload";
 struct GroupAction {
   const char* name;
   const char* summary;
-  std::vector<const char*> arguments;          // required, by position
+  std::vector<const char*> arguments;                        // required, by position
   std::vector<std::pair<const char*, const char*>> options;  // optional: name, meaning
 };
 
@@ -130,8 +137,10 @@ Run define_group(CLI::App& app, const char* group, const std::vector<GroupAction
     o->arguments.emplace_back("action", action.name);
     auto values = std::make_shared<std::vector<std::pair<std::string, std::string>>>();
     values->reserve(action.arguments.size() + action.options.size());
-    for (const char* name : action.arguments) sub->add_option(name, values->emplace_back(name, "").second)->required();
-    for (const auto& [name, meaning] : action.options) sub->add_option("--" + std::string(name), values->emplace_back(name, "").second, meaning);
+    for (const char* name : action.arguments)
+      sub->add_option(name, values->emplace_back(name, "").second)->required();
+    for (const auto& [name, meaning] : action.options)
+      sub->add_option("--" + std::string(name), values->emplace_back(name, "").second, meaning);
     sub->callback([o, values, chosen] {
       for (auto& value : *values)
         if (!value.second.empty()) o->arguments.push_back(value);
@@ -143,23 +152,36 @@ Run define_group(CLI::App& app, const char* group, const std::vector<GroupAction
 
 Run define_limits(CLI::App& app) {
   return define_group(app, "limits",
-                      {{"show", "Counters by readable name", {}, {{"filter", "Part of the name, as user=alice"}, {"top", "At most N"}}},
+                      {{"show",
+                        "Counters by readable name",
+                        {},
+                        {{"filter", "Part of the name, as user=alice"}, {"top", "At most N"}}},
                        {"top", "The counters nearest to full", {}, {{"top", "At most N"}}},
                        {"reset", "Forget what was counted", {"FILTER"}, {}},
-                       {"grant", "Let N more through for a while", {"FILTER", "N"}, {{"for", "How long (default 1h)"}}}});
+                       {"grant",
+                        "Let N more through for a while",
+                        {"FILTER", "N"},
+                        {{"for", "How long (default 1h)"}}}});
 }
 
 Run define_greylist(CLI::App& app) {
   return define_group(app, "greylist",
-                      {{"show", "Entries by readable name", {}, {{"filter", "Part of the name"}, {"top", "At most N"}}},
+                      {{"show",
+                        "Entries by readable name",
+                        {},
+                        {{"filter", "Part of the name"}, {"top", "At most N"}}},
                        {"forget", "Forget entries, they wait again", {"FILTER"}, {}}});
 }
 
 Run define_list(CLI::App& app) {
-  return define_group(app, "list",
-                      {{"show", "Entries of the dynamic lists", {}, {{"filter", "Part of the name"}, {"top", "At most N"}}},
-                       {"add", "Add a value", {"LIST", "VALUE"}, {{"for", "How long; without it until removed"}}},
-                       {"remove", "Remove a value", {"LIST", "VALUE"}, {}}});
+  return define_group(
+      app, "list",
+      {{"show",
+        "Entries of the dynamic lists",
+        {},
+        {{"filter", "Part of the name"}, {"top", "At most N"}}},
+       {"add", "Add a value", {"LIST", "VALUE"}, {{"for", "How long; without it until removed"}}},
+       {"remove", "Remove a value", {"LIST", "VALUE"}, {}}});
 }
 
 const Command kCommands[] = {
@@ -177,7 +199,8 @@ const Command kCommands[] = {
 };
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not answer, 78 configuration.\n"
+    "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not "
+    "answer, 78 configuration.\n"
     "`sluice COMMAND --help` tells more.";
 
 }  // namespace

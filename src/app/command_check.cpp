@@ -39,7 +39,8 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
   std::vector<policy::FactSignature> service_facts;
   bool fold = true;
   if (paths.empty()) {
-    const ServiceConfig config = load_config(options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
+    const ServiceConfig config =
+        load_config(options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
     paths = config.policies;
     service_facts = config.facts;
     fold = config.fold_local_part;
@@ -49,7 +50,11 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
   loaded.diagnostics.append(config_diagnostics);
   const bool ok = loaded.diagnostics.ok();
   if (options.json) {
-    out << ordered_json{{"ok", ok}, {"rules", loaded.rules}, {"diagnostics", to_json(loaded.diagnostics)}}.dump(2) << "\n";
+    out << ordered_json{{"ok", ok},
+                        {"rules", loaded.rules},
+                        {"diagnostics", to_json(loaded.diagnostics)}}
+               .dump(2)
+        << "\n";
     return ok ? kOk : kConfig;
   }
   if (options.show && ok) {

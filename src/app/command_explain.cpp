@@ -1,4 +1,5 @@
-// sluice explain: one session through the policy with every look-up in memory or given, and what each rule thought of it.
+// sluice explain: one session through the policy with every look-up in memory or given, and what
+// each rule thought of it.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -41,7 +42,8 @@ int fail(std::ostream& err, int code, const std::string& what) {
 int load(const ExplainOptions& options, Stand& stand, std::ostream& err) {
   Diagnostics diagnostics;
   if (options.policies.empty()) {
-    stand.config = load_config(options.config.empty() ? kDefaultConfig : options.config, diagnostics);
+    stand.config =
+        load_config(options.config.empty() ? kDefaultConfig : options.config, diagnostics);
   } else {
     stand.config.policies = options.policies;
   }
@@ -57,7 +59,8 @@ int set_clock(const ExplainOptions& options, Stand& stand, std::ostream& err) {
   stand.clock = std::make_unique<SystemClock>();
   if (options.at.empty()) return kOk;
   const auto at = parse_datetime(options.at);
-  if (!at) return fail(err, kUsage, "--at `" + options.at + "` is no time; write 2026-10-15T00:00Z");
+  if (!at)
+    return fail(err, kUsage, "--at `" + options.at + "` is no time; write 2026-10-15T00:00Z");
   stand.clock = std::make_unique<VirtualClock>(*at);
   return kOk;
 }
@@ -68,7 +71,8 @@ int set_given(const ExplainOptions& options, Stand& stand, std::ostream& err) {
     const std::string name = text.substr(0, equals);
     const auto* signature = find_signature(*stand.policy.program, name);
     if (equals == std::string::npos || signature == nullptr)
-      return fail(err, kUsage, "--given `" + text + "`: write FACT=VALUE with a fact of `sluice facts`");
+      return fail(err, kUsage,
+                  "--given `" + text + "`: write FACT=VALUE with a fact of `sluice facts`");
     auto value = parse_given_value(signature->type, text.substr(equals + 1));
     if (!value) return fail(err, kUsage, "--given " + name + ": " + value.error().what);
     stand.given.set(name, std::move(*value));
@@ -109,7 +113,8 @@ struct Step {
 
 class Player {
  public:
-  Player(Stand& stand, const ExplainOptions& options) : options_(options), session_(stand.services, stand.policy.program) {}
+  Player(Stand& stand, const ExplainOptions& options)
+      : options_(options), session_(stand.services, stand.policy.program) {}
 
   std::vector<Step> play() {
     connect();
@@ -144,7 +149,8 @@ class Player {
     mail::Connection connection;
     connection.client_ip = IpAddress::parse(options_.client);
     connection.client_name = options_.rdns.empty() ? "unknown" : options_.rdns;
-    connection.resolve = options_.rdns.empty() ? mail::ClientResolve::Unknown : mail::ClientResolve::Ok;
+    connection.resolve =
+        options_.rdns.empty() ? mail::ClientResolve::Unknown : mail::ClientResolve::Ok;
     if (!options_.rdns.empty()) connection.client_ptr = options_.rdns;
     connection.server_port = static_cast<std::uint16_t>(options_.port);
     note("CONNECT " + options_.client, session_.connect(std::move(connection)), "220");
@@ -152,14 +158,17 @@ class Player {
   void helo() {
     tls_.active = !options_.tls.empty();
     tls_.version = options_.tls;
-    const std::string name = !options_.helo.empty() ? options_.helo : options_.rdns.empty() ? "localhost" : options_.rdns;
+    const std::string name = !options_.helo.empty()  ? options_.helo
+                             : options_.rdns.empty() ? "localhost"
+                                                     : options_.rdns;
     note("EHLO " + name, session_.helo(name, tls_), "250");
   }
   void mail_from() {
     mail::Envelope envelope;
     envelope.sender_path = "<" + options_.from + ">";
     if (!options_.auth.empty()) envelope.login = mail::Login{options_.auth, "PLAIN"};
-    refused_ = !note("MAIL FROM:<" + options_.from + ">", session_.mail_from(std::move(envelope), tls_), "250");
+    refused_ = !note("MAIL FROM:<" + options_.from + ">",
+                     session_.mail_from(std::move(envelope), tls_), "250");
   }
   bool rcpt_to(const std::string& address) {
     mail::Recipient recipient;
@@ -218,7 +227,8 @@ void Player::message() {
 
 std::string values_of(const engine::RuleTrace& trace) {
   std::string text;
-  for (const auto& [name, value] : trace.values) text += (text.empty() ? "" : ", ") + name + "=" + log_value(value);
+  for (const auto& [name, value] : trace.values)
+    text += (text.empty() ? "" : ", ") + name + "=" + log_value(value);
   return text;
 }
 
@@ -229,14 +239,17 @@ void print(const std::vector<Step>& steps, std::ostream& out) {
     if (!record.rule.empty()) out << "   [" << record.rule << "]";
     out << "\n";
     for (const auto& trace : record.trace)
-      out << fmt::format("    {}  {:<8} {:<28} {}{}{}\n", trace.result, trace.kind, trace.rule, values_of(trace),
-                         trace.note.empty() || trace.values.empty() ? "" : "; ", trace.note);
+      out << fmt::format("    {}  {:<8} {:<28} {}{}{}\n", trace.result, trace.kind, trace.rule,
+                         values_of(trace), trace.note.empty() || trace.values.empty() ? "" : "; ",
+                         trace.note);
   }
-  out << "\nT matched, F did not, ? unknown, x exempt, s shadow (would have answered), - not reached\n";
+  out << "\nT matched, F did not, ? unknown, x exempt, s shadow (would have answered), - not "
+         "reached\n";
 }
 
 ordered_json to_json(const Step& step) {
-  ordered_json json{{"command", step.command}, {"reply", step.line}, {"rule", step.answer.record.rule}};
+  ordered_json json{
+      {"command", step.command}, {"reply", step.line}, {"rule", step.answer.record.rule}};
   json["trace"] = ordered_json::array();
   for (const auto& trace : step.answer.record.trace) {
     ordered_json values = ordered_json::object();
@@ -255,8 +268,10 @@ ordered_json to_json(const Step& step) {
 
 int explain_command(const ExplainOptions& options, std::ostream& out, std::ostream& err) {
   Stand stand;
-  if (!IpAddress::parse(options.client)) return fail(err, kUsage, "--client `" + options.client + "` is no address");
-  if (!options.message.empty() && !std::ifstream(options.message)) return fail(err, kNoInput, "cannot read " + options.message);
+  if (!IpAddress::parse(options.client))
+    return fail(err, kUsage, "--client `" + options.client + "` is no address");
+  if (!options.message.empty() && !std::ifstream(options.message))
+    return fail(err, kNoInput, "cannot read " + options.message);
   if (const int code = load(options, stand, err); code != kOk) return code;
   if (const int code = set_clock(options, stand, err); code != kOk) return code;
   if (const int code = set_given(options, stand, err); code != kOk) return code;

@@ -12,7 +12,8 @@ int service_command(const ServiceOptions& options, std::ostream& out, std::ostre
   std::string control = options.control;
   if (control.empty()) {
     Diagnostics diagnostics;
-    const ServiceConfig config = load_config(options.config.empty() ? kDefaultConfig : options.config, diagnostics);
+    const ServiceConfig config =
+        load_config(options.config.empty() ? kDefaultConfig : options.config, diagnostics);
     if (!diagnostics.ok()) {
       err << diagnostics.render();
       return kConfig;

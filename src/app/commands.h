@@ -1,5 +1,5 @@
-// The commands of the command line, each a function of its options that returns a sysexits code. cli.cpp holds the table
-// that gives them names, options and help.
+// The commands of the command line, each a function of its options that returns a sysexits code.
+// cli.cpp holds the table that gives them names, options and help.
 #pragma once
 #include <iosfwd>
 #include <optional>
@@ -9,7 +9,7 @@
 namespace sluice::app {
 
 struct CheckOptions {
-  std::string config;                  // -c; empty with policies
+  std::string config;  // -c; empty with policies
   std::vector<std::string> policies;
   bool show = false;
   bool json = false;
@@ -17,15 +17,15 @@ struct CheckOptions {
 int check_command(const CheckOptions& options, std::ostream& out, std::ostream& err);
 
 struct CodesOptions {
-  std::string code;                    // one code, or all
+  std::string code;  // one code, or all
   bool json = false;
 };
 int codes_command(const CodesOptions& options, std::ostream& out, std::ostream& err);
 
 struct FactsOptions {
-  std::string name;                    // one fact, a prefix as `sender`, or all
+  std::string name;  // one fact, a prefix as `sender`, or all
   bool json = false;
-  std::string docs;                    // writes docs/facts/*.md there
+  std::string docs;  // writes docs/facts/*.md there
 };
 int facts_command(const FactsOptions& options, std::ostream& out, std::ostream& err);
 
@@ -41,10 +41,10 @@ int explain_command(const ExplainOptions& options, std::ostream& out, std::ostre
 
 // Commands that ask the running service: the same shape for all.
 struct ServiceOptions {
-  std::string config;                  // names the control socket
-  std::string control;                 // or the socket itself
+  std::string config;   // names the control socket
+  std::string control;  // or the socket itself
   bool json = false;
-  std::string command;                 // "status"
+  std::string command;  // "status"
   std::vector<std::pair<std::string, std::string>> arguments;
 };
 int service_command(const ServiceOptions& options, std::ostream& out, std::ostream& err);

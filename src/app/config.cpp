@@ -16,10 +16,13 @@ using policy::YamlNode;
 // Where a value goes, and the complaints on the way.
 class Reader {
  public:
-  Reader(ServiceConfig& target, Diagnostics& diagnostics) : config(target), diagnostics_(diagnostics) {}
+  Reader(ServiceConfig& target, Diagnostics& diagnostics)
+      : config(target), diagnostics_(diagnostics) {}
   ServiceConfig& config;
 
-  void complain(const YamlNode& node, std::string what) { diagnostics_.error("E105", node.span, std::move(what)); }
+  void complain(const YamlNode& node, std::string what) {
+    diagnostics_.error("E105", node.span, std::move(what));
+  }
   Diagnostics& diagnostics() { return diagnostics_; }
 
   std::string text(const YamlNode& node) {
@@ -65,7 +68,8 @@ Read to(Duration ServiceConfig::*field) {
 Read to(bool ServiceConfig::*field, std::string_view yes = "true", std::string_view no = "false") {
   return [=](Reader& r, const YamlNode& node) {
     const std::string text = r.text(node);
-    if (text != yes && text != no) r.complain(node, "`" + text + "` is not one of " + std::string(yes) + ", " + std::string(no));
+    if (text != yes && text != no)
+      r.complain(node, "`" + text + "` is not one of " + std::string(yes) + ", " + std::string(no));
     r.config.*field = text == yes;
   };
 }
@@ -82,7 +86,8 @@ Read one_of(std::string ServiceConfig::*field, std::vector<std::string> words) {
 std::optional<std::int64_t> parse_count(const std::string& text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < 1) return std::nullopt;
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < 1)
+    return std::nullopt;
   return value;
 }
 Read to(std::int64_t ServiceConfig::*field) {
@@ -102,7 +107,8 @@ Read to_cap(std::size_t engine::Resources::*field, bool bytes = false) {
     if (value && *value > 0) {
       r.config.resources.*field = static_cast<std::size_t>(*value);
     } else {
-      r.complain(node, "`" + text + "` is no " + (bytes ? "size; write 256kB or 8MB" : "number from 1 on"));
+      r.complain(node, "`" + text + "` is no " +
+                           (bytes ? "size; write 256kB or 8MB" : "number from 1 on"));
     }
   };
 }
@@ -143,7 +149,8 @@ void read_listen(Reader& r, const YamlNode& node) {
 void read_policies(Reader& r, const YamlNode& node) {
   r.config.policies.clear();
   const auto folder = std::filesystem::path(r.config.file).parent_path();
-  for (const std::string& path : r.texts(node)) r.config.policies.push_back((folder / path).string());
+  for (const std::string& path : r.texts(node))
+    r.config.policies.push_back((folder / path).string());
 }
 
 void read_delay(Reader& r, const YamlNode& node) {
@@ -181,57 +188,82 @@ const std::vector<Row>& rows() {
   using C = ServiceConfig;
   using R = engine::Resources;
   static const std::vector<Row> all = {
-      {{"listen", "unix:/run/sluice/milter.sock", "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from}."}, read_listen},
-      {{"engine", "libmilter", "The front end: libmilter or wire."}, one_of(&C::engine, {"libmilter", "wire"})},
-      {{"failure", "tempfail", "What an internal error answers: tempfail or accept."}, to(&C::failure_accepts, "accept", "tempfail")},
+      {{"listen", "unix:/run/sluice/milter.sock",
+        "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from}."},
+       read_listen},
+      {{"engine", "libmilter", "The front end: libmilter or wire."},
+       one_of(&C::engine, {"libmilter", "wire"})},
+      {{"failure", "tempfail", "What an internal error answers: tempfail or accept."},
+       to(&C::failure_accepts, "accept", "tempfail")},
       {{"deadline", "8s", "The longest wait for one answer, over all look-ups."}, to(&C::deadline)},
-      {{"message_deadline", "60s", "The longest wait for one message, over all its answers."}, to(&C::message_deadline)},
+      {{"message_deadline", "60s", "The longest wait for one message, over all its answers."},
+       to(&C::message_deadline)},
       {{"policies", "", "Policy files and folders; together they are one policy."}, read_policies},
-      {{"store", "embedded", "Where limits and greylists are kept: embedded or redis."}, one_of(&C::store, {"embedded", "redis"})},
+      {{"store", "embedded", "Where limits and greylists are kept: embedded or redis."},
+       one_of(&C::store, {"embedded", "redis"})},
       {{"state", "/var/lib/sluice", "Folder of the embedded store."}, to_path(&C::state)},
       {{"redis.servers", "", "Redis servers, HOST:PORT."}, to(&C::redis_servers)},
-      {{"redis.sentinels", "", "Redis Sentinels, HOST:PORT; with redis.master."}, to(&C::redis_sentinels)},
+      {{"redis.sentinels", "", "Redis Sentinels, HOST:PORT; with redis.master."},
+       to(&C::redis_sentinels)},
       {{"redis.master", "", "Name of the master that the Sentinels watch."}, to(&C::redis_master)},
       {{"redis.cluster", "", "Nodes of a Redis Cluster, HOST:PORT."}, to(&C::redis_cluster)},
       {{"redis.username", "", "User of the Redis ACL."}, to(&C::redis_username)},
-      {{"redis.password_file", "", "File that holds the password alone."}, to_path(&C::redis_password_file)},
+      {{"redis.password_file", "", "File that holds the password alone."},
+       to_path(&C::redis_password_file)},
       {{"redis.timeout", "100ms", "The longest wait for one round trip."}, to(&C::redis_timeout)},
-      {{"pepper_file", "", "At least 32 random bytes with which keys are hashed."}, to_path(&C::pepper_file)},
-      {{"addresses.localpart", "fold", "fold: ann@ and Ann@ are one; exact: two."}, to(&C::fold_local_part, "fold", "exact")},
+      {{"pepper_file", "", "At least 32 random bytes with which keys are hashed."},
+       to_path(&C::pepper_file)},
+      {{"addresses.localpart", "fold", "fold: ann@ and Ann@ are one; exact: two."},
+       to(&C::fold_local_part, "fold", "exact")},
       {{"addresses.delimiter", "+", "What begins a tag in a local part."}, to(&C::delimiter)},
       {{"dns.servers", "", "Resolvers; empty: those of /etc/resolv.conf."}, to(&C::dns_servers)},
       {{"dns.timeout", "2s", "The longest wait for one question."}, to(&C::dns_timeout)},
       {{"dns.cache", "20000", "Answers kept."}, to(&C::dns_cache)},
-      {{"scanners.spam.engine", "", "rspamd, spamd or own."}, one_of(&C::spam_engine, {"rspamd", "spamd", "own"})},
-      {{"scanners.spam.address", "", "HOST:PORT or unix:PATH of the spam scanner."}, to(&C::spam_address)},
-      {{"scanners.spam.timeout", "5s", "The longest wait for the spam scanner."}, to(&C::spam_timeout)},
+      {{"scanners.spam.engine", "", "rspamd, spamd or own."},
+       one_of(&C::spam_engine, {"rspamd", "spamd", "own"})},
+      {{"scanners.spam.address", "", "HOST:PORT or unix:PATH of the spam scanner."},
+       to(&C::spam_address)},
+      {{"scanners.spam.timeout", "5s", "The longest wait for the spam scanner."},
+       to(&C::spam_timeout)},
       {{"scanners.virus.clamd", "", "HOST:PORT or unix:PATH of clamd."}, to(&C::virus_clamd)},
-      {{"scanners.virus.timeout", "10s", "The longest wait for the virus scanner."}, to(&C::virus_timeout)},
+      {{"scanners.virus.timeout", "10s", "The longest wait for the virus scanner."},
+       to(&C::virus_timeout)},
       {{"geoip.country", "", "MaxMind DB file for client.country."}, to_path(&C::geoip_country)},
       {{"geoip.asn", "", "MaxMind DB file for client.asn."}, to_path(&C::geoip_asn)},
       {{"callout.from", "<>", "Sender that a callout uses."}, to(&C::callout_from)},
       {{"callout.timeout", "10s", "The longest wait for a callout."}, to(&C::callout_timeout)},
       {{"callout.cache", "1d", "How long a callout's outcome is kept."}, to(&C::callout_cache)},
-      {{"facts", "", "Facts of this site: {NAME: {type, http, args, timeout, cache}}."}, read_facts},
+      {{"facts", "", "Facts of this site: {NAME: {type, http, args, timeout, cache}}."},
+       read_facts},
       {{"trusted_relays", "", "Own relays in front of this host."},
        [](Reader& r, const YamlNode& node) { r.config.trusted_relays = networks(r, node); }},
-      {{"authserv_id", "", "Name in Authentication-Results; empty: the MTA's."}, to(&C::authserv_id)},
+      {{"authserv_id", "", "Name in Authentication-Results; empty: the MTA's."},
+       to(&C::authserv_id)},
       {{"reply.id", "true", "Refusals end with (id …) for `sluice why`."}, to(&C::reply_id)},
       {{"log.to", "stderr", "stderr, syslog or a file."}, to(&C::log_to)},
       {{"log.format", "logfmt", "logfmt or json."}, one_of(&C::log_format, {"logfmt", "json"})},
-      {{"log.level", "info", "error, warn, info or debug."}, one_of(&C::log_level, {"error", "warn", "info", "debug"})},
-      {{"history.keep", "7d", "How long decisions are kept for `sluice why`."}, to(&C::history_keep)},
-      {{"history.redact", "none", "none, hash or domain."}, one_of(&C::history_redact, {"none", "hash", "domain"})},
-      {{"control", "/run/sluice/control.sock", "Socket of `sluice status`, `reload` and the like."}, to_path(&C::control)},
-      {{"admin.listen", "", "inet:127.0.0.1:PORT or unix:PATH for metrics and health."}, to(&C::admin_listen)},
+      {{"log.level", "info", "error, warn, info or debug."},
+       one_of(&C::log_level, {"error", "warn", "info", "debug"})},
+      {{"history.keep", "7d", "How long decisions are kept for `sluice why`."},
+       to(&C::history_keep)},
+      {{"history.redact", "none", "none, hash or domain."},
+       one_of(&C::history_redact, {"none", "hash", "domain"})},
+      {{"control", "/run/sluice/control.sock", "Socket of `sluice status`, `reload` and the like."},
+       to_path(&C::control)},
+      {{"admin.listen", "", "inet:127.0.0.1:PORT or unix:PATH for metrics and health."},
+       to(&C::admin_listen)},
       {{"resources.sessions", "10000", "Sessions open at once."}, to(&C::sessions)},
       {{"resources.recipients", "2000", "Recipients of one message."}, to_cap(&R::recipients)},
       {{"resources.headers", "1000", "Header fields looked at."}, to_cap(&R::headers)},
-      {{"resources.header_bytes", "256kB", "Bytes of header fields looked at."}, to_cap(&R::header_bytes, true)},
-      {{"resources.body_bytes", "8MB", "Bytes of a body kept for rules that read it."}, to_cap(&R::body_bytes, true)},
-      {{"resources.argument_bytes", "4kB", "Bytes of one HELO, MAIL or RCPT argument."}, to_cap(&R::argument_bytes, true)},
+      {{"resources.header_bytes", "256kB", "Bytes of header fields looked at."},
+       to_cap(&R::header_bytes, true)},
+      {{"resources.body_bytes", "8MB", "Bytes of a body kept for rules that read it."},
+       to_cap(&R::body_bytes, true)},
+      {{"resources.argument_bytes", "4kB", "Bytes of one HELO, MAIL or RCPT argument."},
+       to_cap(&R::argument_bytes, true)},
       {{"resources.delay", "20s", "The longest delay of an answer."}, read_delay},
-      {{"resources.delayed_sessions", "200", "Answers delayed at once."}, to_cap(&R::delayed_sessions)},
+      {{"resources.delayed_sessions", "200", "Answers delayed at once."},
+       to_cap(&R::delayed_sessions)},
   };
   return all;
 }
@@ -246,14 +278,17 @@ void unknown_key(Reader& reader, const std::string& path, const policy::Scalar& 
 }
 
 bool is_group(const std::string& path) {
-  return std::any_of(rows().begin(), rows().end(), [&](const Row& row) { return row.key.path.substr(0, path.size() + 1) == path + "."; });
+  return std::any_of(rows().begin(), rows().end(), [&](const Row& row) {
+    return row.key.path.substr(0, path.size() + 1) == path + ".";
+  });
 }
 
 void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
   for (const auto& [key, value] : map.entries) {
     const std::string path = prefix + key.text;
     if (prefix.empty() && path.compare(0, 2, "x-") == 0) continue;
-    const auto row = std::find_if(rows().begin(), rows().end(), [&](const Row& r) { return r.key.path == path; });
+    const auto row = std::find_if(rows().begin(), rows().end(),
+                                  [&](const Row& r) { return r.key.path == path; });
     if (row != rows().end()) {
       row->read(reader, value);
     } else if (is_group(path) && value.kind == YamlNode::Kind::Map) {
@@ -271,10 +306,12 @@ void check_whole(Reader& reader, const YamlNode& root) {
   const ServiceConfig& config = reader.config;
   if (config.policies.empty()) reader.complain(root, "`policies` names no policy file");
   if (config.listen.size() > 1 && config.engine == "libmilter")
-    reader.complain(*root.find("listen"), "libmilter listens at one place; name one, or use engine: wire");
+    reader.complain(*root.find("listen"),
+                    "libmilter listens at one place; name one, or use engine: wire");
   for (const auto& spec : config.listen)
     if (!spec.allow_from.empty() && config.engine == "libmilter")
-      reader.complain(*root.find("listen"), "libmilter cannot tell who connects, so allow_from needs engine: wire");
+      reader.complain(*root.find("listen"),
+                      "libmilter cannot tell who connects, so allow_from needs engine: wire");
 }
 
 }  // namespace
@@ -290,7 +327,8 @@ ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics) {
   config.file = std::filesystem::absolute(path).string();
   auto source = policy::read_source(path);
   if (!source) {
-    diagnostics.error("E101", {std::make_shared<SourceFile>(path, ""), 1, 1, 1}, source.error().what);
+    diagnostics.error("E101", {std::make_shared<SourceFile>(path, ""), 1, 1, 1},
+                      source.error().what);
     return config;
   }
   const YamlNode root = policy::parse_yaml(*source, diagnostics);
@@ -300,7 +338,8 @@ ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics) {
     return config;
   }
   read_map(reader, root, "");
-  if (config.listen.empty()) config.listen.push_back(*milter::parse_listen("unix:/run/sluice/milter.sock"));
+  if (config.listen.empty())
+    config.listen.push_back(*milter::parse_listen("unix:/run/sluice/milter.sock"));
   check_whole(reader, root);
   return config;
 }

@@ -1,6 +1,6 @@
-// The service configuration (config/sluice.yaml): where to listen, which policy, which backends, which caps.
-// Every key, its default and its meaning stand in one table (config.cpp), read by the loader, the manual page and the hint
-// for a mistyped key.
+// The service configuration (config/sluice.yaml): where to listen, which policy, which backends,
+// which caps. Every key, its default and its meaning stand in one table (config.cpp), read by the
+// loader, the manual page and the hint for a mistyped key.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -20,11 +20,11 @@ namespace sluice::app {
 struct ServiceConfig {
   std::string file;
   std::vector<milter::ListenSpec> listen;
-  std::string engine = "libmilter";        // libmilter | wire
+  std::string engine = "libmilter";  // libmilter | wire
   bool failure_accepts = false;
   Duration deadline{8'000}, message_deadline{60'000};
-  std::vector<std::string> policies;       // files and folders, relative to the configuration's folder
-  std::string store = "embedded";          // embedded | redis
+  std::vector<std::string> policies;  // files and folders, relative to the configuration's folder
+  std::string store = "embedded";     // embedded | redis
   std::string state = "/var/lib/sluice";
   std::vector<std::string> redis_servers, redis_sentinels, redis_cluster;
   std::string redis_master, redis_username, redis_password_file;
@@ -58,14 +58,15 @@ struct ServiceConfig {
 inline constexpr const char* kDefaultConfig = "/etc/sluice/sluice.yaml";
 
 struct ConfigKey {
-  std::string_view path;                   // "dns.timeout"
-  std::string_view fallback;               // as written in the file
-  std::string_view meaning;                // one sentence
+  std::string_view path;      // "dns.timeout"
+  std::string_view fallback;  // as written in the file
+  std::string_view meaning;   // one sentence
 };
 // All keys, in the order of the shipped file.
 std::vector<ConfigKey> config_keys();
 
-// Adds every mistake to `diagnostics` (E101 syntax, E102 unknown key, E103 twice, E105 value). Use the result only when ok.
+// Adds every mistake to `diagnostics` (E101 syntax, E102 unknown key, E103 twice, E105 value). Use
+// the result only when ok.
 ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics);
 
 }  // namespace sluice::app

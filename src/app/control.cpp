@@ -24,7 +24,8 @@ constexpr int kTimeoutSeconds = 30;
 Result<sockaddr_un> socket_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return config_error("`" + path + "` is no path for a socket");
+  if (path.empty() || path.size() >= sizeof address.sun_path)
+    return config_error("`" + path + "` is no path for a socket");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
 }
@@ -59,9 +60,12 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
 
-ControlReply run_command(const std::map<std::string, ControlCommand>& commands, const std::string& line) {
+ControlReply run_command(const std::map<std::string, ControlCommand>& commands,
+                         const std::string& line) {
   const json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string())
     return {64, "no request that is understood here", "{}"};
@@ -76,7 +80,8 @@ ControlReply run_command(const std::map<std::string, ControlCommand>& commands, 
 
 }  // namespace
 
-Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, std::map<std::string, ControlCommand> commands) {
+Result<std::unique_ptr<ControlServer>> ControlServer::open(
+    const std::string& path, std::map<std::string, ControlCommand> commands) {
   const std::string unique = path + "." + std::to_string(::getpid());
   const auto address = socket_address(unique);
   if (!address) return tl::unexpected(address.error());
@@ -95,8 +100,13 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& pa
   return std::unique_ptr<ControlServer>(new ControlServer(path, fd, stop_fd, std::move(commands)));
 }
 
-ControlServer::ControlServer(std::string path, int fd, int stop_fd, std::map<std::string, ControlCommand> commands)
-    : path_(std::move(path)), fd_(fd), stop_fd_(stop_fd), commands_(std::move(commands)), thread_([this] { serve(); }) {}
+ControlServer::ControlServer(std::string path, int fd, int stop_fd,
+                             std::map<std::string, ControlCommand> commands)
+    : path_(std::move(path)),
+      fd_(fd),
+      stop_fd_(stop_fd),
+      commands_(std::move(commands)),
+      thread_([this] { serve(); }) {}
 
 ControlServer::~ControlServer() {
   const std::uint64_t one = 1;
@@ -129,7 +139,8 @@ void ControlServer::answer(int client) {
   write_all(client, dump(wire));
 }
 
-Result<ControlReply> ask_service(const std::string& path, const std::string& command, const json& arguments) {
+Result<ControlReply> ask_service(const std::string& path, const std::string& command,
+                                 const json& arguments) {
   const auto address = socket_address(path);
   if (!address) return tl::unexpected(address.error());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -147,7 +158,8 @@ Result<ControlReply> ask_service(const std::string& path, const std::string& com
   const json wire = json::parse(read_line(fd, kMaxAnswer), nullptr, false);
   ::close(fd);
   if (!wire.is_object()) return temporary("the service gave no answer");
-  return ControlReply{wire.value("exit", 70), wire.value("text", std::string()), wire.value("data", json::object()).dump()};
+  return ControlReply{wire.value("exit", 70), wire.value("text", std::string()),
+                      wire.value("data", json::object()).dump()};
 }
 
 }  // namespace sluice::app

@@ -6,19 +6,18 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <thread>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "base/result.h"
 
 namespace sluice::app {
 
 struct ControlReply {
-  int exit = 0;                    // of the command, sysexits
-  std::string text;                // for people
-  std::string json = "{}";         // for scripts (--json)
+  int exit = 0;             // of the command, sysexits
+  std::string text;         // for people
+  std::string json = "{}";  // for scripts (--json)
 };
 
 // Given the arguments as JSON text.
@@ -26,12 +25,15 @@ using ControlCommand = std::function<ControlReply(const nlohmann::json& argument
 
 class ControlServer {
  public:
-  // Takes requests on a thread of its own until destroyed. Commands run on that thread, one at a time.
-  static Result<std::unique_ptr<ControlServer>> open(const std::string& path, std::map<std::string, ControlCommand> commands);
+  // Takes requests on a thread of its own until destroyed. Commands run on that thread, one at a
+  // time.
+  static Result<std::unique_ptr<ControlServer>> open(
+      const std::string& path, std::map<std::string, ControlCommand> commands);
   ~ControlServer();
 
  private:
-  ControlServer(std::string path, int fd, int stop_fd, std::map<std::string, ControlCommand> commands);
+  ControlServer(std::string path, int fd, int stop_fd,
+                std::map<std::string, ControlCommand> commands);
   void serve();
   void answer(int client);
   std::string path_;
@@ -41,6 +43,7 @@ class ControlServer {
 };
 
 // Asks the service. Cause::Temporary when nobody answers there.
-Result<ControlReply> ask_service(const std::string& path, const std::string& command, const nlohmann::json& arguments);
+Result<ControlReply> ask_service(const std::string& path, const std::string& command,
+                                 const nlohmann::json& arguments);
 
 }  // namespace sluice::app

@@ -29,8 +29,9 @@ std::vector<Counters::RuleCount> Counters::rules() const {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, count] : rules_) list.push_back(count);
   }
-  std::stable_sort(list.begin(), list.end(),
-                   [](const RuleCount& a, const RuleCount& b) { return a.answered + a.would > b.answered + b.would; });
+  std::stable_sort(list.begin(), list.end(), [](const RuleCount& a, const RuleCount& b) {
+    return a.answered + a.would > b.answered + b.would;
+  });
   return list;
 }
 

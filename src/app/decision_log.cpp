@@ -1,7 +1,6 @@
 #include "app/decision_log.h"
 
 #include <nlohmann/json.hpp>
-
 #include <vector>
 
 #include "app/logging.h"
@@ -21,11 +20,14 @@ std::string join(const std::vector<std::string>& list) {
 std::string would(const DecisionRecord& r) {
   std::string text;
   for (const engine::Would& w : r.would)
-    text += (text.empty() ? "" : ",") + w.rule + ":" + std::to_string(w.code) + (w.status.empty() ? "" : ":" + w.status);
+    text += (text.empty() ? "" : ",") + w.rule + ":" + std::to_string(w.code) +
+            (w.status.empty() ? "" : ":" + w.status);
   return text;
 }
 
-std::string number(std::int64_t value) { return value == 0 ? std::string() : std::to_string(value); }
+std::string number(std::int64_t value) {
+  return value == 0 ? std::string() : std::to_string(value);
+}
 
 struct Field {
   const char* name;
@@ -43,7 +45,10 @@ const std::vector<Field>& fields() {
       {"stage", [](R r) { return std::string(mail::stage_name(r.stage)); }},
       {"act", [](R r) { return std::string(mail::action_name(r.verdict.action)); }},
       {"code", [](R r) { return number(r.verdict.reply.code()); }, true},
-      {"ecode", [](R r) { return r.verdict.reply.empty() ? std::string() : r.verdict.reply.status().to_string(); }},
+      {"ecode",
+       [](R r) {
+         return r.verdict.reply.empty() ? std::string() : r.verdict.reply.status().to_string();
+       }},
       {"rule", [](R r) { return r.rule; }},
       {"rev", [](R r) { return r.rev; }},
       {"mode", [](R r) { return r.rule.empty() ? std::string() : std::string("enforce"); }},
@@ -74,8 +79,8 @@ const std::vector<Field>& fields() {
 }  // namespace
 
 bool is_worth_a_line(const DecisionRecord& r) {
-  return r.verdict.action != mail::Action::Continue || r.stage == mail::Stage::End || !r.would.empty() || !r.log.empty() ||
-         !r.unknown.empty();
+  return r.verdict.action != mail::Action::Continue || r.stage == mail::Stage::End ||
+         !r.would.empty() || !r.log.empty() || !r.unknown.empty();
 }
 
 std::string logfmt_line(const DecisionRecord& record) {

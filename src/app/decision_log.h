@@ -1,7 +1,8 @@
-// The decision log: one line per decision, logfmt or JSON, with fixed names. It is an interface: scripts and `sluice
-// replay` read it.
-//   ev=decision sid=… qid=… id=… stage=… act=… code=… ecode=… rule=… rev=… mode=… policy=… client=… ptr=… helo=… from=… to=…
-//   auth=… size=… score=… dur_us=… store_us=… dns_us=… degraded=… exempt=… unknown=… would=… msg="…"
+// The decision log: one line per decision, logfmt or JSON, with fixed names. It is an interface:
+// scripts and `sluice replay` read it.
+//   ev=decision sid=… qid=… id=… stage=… act=… code=… ecode=… rule=… rev=… mode=… policy=… client=…
+//   ptr=… helo=… from=… to=… auth=… size=… score=… dur_us=… store_us=… dns_us=… degraded=… exempt=…
+//   unknown=… would=… msg="…"
 // Fields that are empty are left out of logfmt and null in JSON.
 #pragma once
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace sluice::app {
 
-// Continue answers before the end of a message are told only when they have something to tell: a rule that would have
-// answered, a fact that was unknown, a text to log.
+// Continue answers before the end of a message are told only when they have something to tell: a
+// rule that would have answered, a fact that was unknown, a text to log.
 bool is_worth_a_line(const engine::DecisionRecord& record);
 std::string logfmt_line(const engine::DecisionRecord& record);
 std::string json_line(const engine::DecisionRecord& record);

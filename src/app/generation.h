@@ -1,4 +1,5 @@
-// Generation: the policy that new sessions begin with. A reload loads aside and swaps; a broken file changes nothing.
+// Generation: the policy that new sessions begin with. A reload loads aside and swaps; a broken
+// file changes nothing.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -13,7 +14,7 @@ struct ReloadState {
   std::uint64_t generation = 1;
   TimePoint loaded{};
   bool last_ok = true;
-  std::string last_error;         // rendered diagnostics of the last reload that failed
+  std::string last_error;  // rendered diagnostics of the last reload that failed
 };
 
 // Threads: any.

@@ -19,14 +19,16 @@ LogOptions& options() {
 
 std::shared_ptr<spdlog::sinks::sink> make_sink(const std::string& to) {
   if (to == "stderr") return std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  if (to == "syslog") return std::make_shared<spdlog::sinks::syslog_sink_mt>("sluice", 0, LOG_MAIL, false);
+  if (to == "syslog")
+    return std::make_shared<spdlog::sinks::syslog_sink_mt>("sluice", 0, LOG_MAIL, false);
   return std::make_shared<spdlog::sinks::basic_file_sink_mt>(to);
 }
 
 void install(std::shared_ptr<spdlog::sinks::sink> sink) {
   if (spdlog::thread_pool() == nullptr) spdlog::init_thread_pool(kQueue, 1);
-  auto logger = std::make_shared<spdlog::async_logger>("sluice", std::move(sink), spdlog::thread_pool(),
-                                                       spdlog::async_overflow_policy::overrun_oldest);
+  auto logger =
+      std::make_shared<spdlog::async_logger>("sluice", std::move(sink), spdlog::thread_pool(),
+                                             spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::from_str(options().level));
   logger->set_pattern(options().to == "syslog" ? "%v" : kPattern, spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::info);

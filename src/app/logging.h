@@ -1,6 +1,6 @@
-// The service's own log: messages about itself, and one line per decision (decision_log.h). To stderr, syslog or a file.
-// Lines are handed to a writer thread; when it cannot keep up the oldest lines wait, mail does not.
-// Set up in main before any other thread. Threads: any.
+// The service's own log: messages about itself, and one line per decision (decision_log.h). To
+// stderr, syslog or a file. Lines are handed to a writer thread; when it cannot keep up the oldest
+// lines wait, mail does not. Set up in main before any other thread. Threads: any.
 #pragma once
 #include <string>
 #include <string_view>
@@ -10,12 +10,12 @@
 namespace sluice::app {
 
 struct LogOptions {
-  std::string to = "stderr";     // stderr, syslog, or a path
-  std::string level = "info";    // error, warn, info, debug
+  std::string to = "stderr";   // stderr, syslog, or a path
+  std::string level = "info";  // error, warn, info, debug
 };
 
 Result<void> open_log(const LogOptions& options);
-void reopen_log();               // after logrotate: SIGUSR1
+void reopen_log();  // after logrotate: SIGUSR1
 void log_error(std::string_view message);
 void log_warning(std::string_view message);
 void log_info(std::string_view message);

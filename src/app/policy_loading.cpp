@@ -5,7 +5,8 @@
 
 namespace sluice::app {
 
-LoadedPolicy load_program(const std::vector<std::string>& paths, const std::vector<policy::FactSignature>& service_facts,
+LoadedPolicy load_program(const std::vector<std::string>& paths,
+                          const std::vector<policy::FactSignature>& service_facts,
                           bool fold_local_part) {
   LoadedPolicy loaded;
   const policy::PolicySource source = policy::load_policy(paths, loaded.diagnostics);
@@ -14,7 +15,8 @@ LoadedPolicy load_program(const std::vector<std::string>& paths, const std::vect
   options.service_facts = service_facts;
   options.fold_local_part = fold_local_part;
   // Compiled even after syntax errors: all mistakes are told at once.
-  loaded.program = policy::compile(source, facts::built_in_vocabulary(), options, loaded.diagnostics);
+  loaded.program =
+      policy::compile(source, facts::built_in_vocabulary(), options, loaded.diagnostics);
   if (!loaded.diagnostics.ok()) loaded.program = nullptr;
   return loaded;
 }
@@ -25,12 +27,15 @@ LoadedPolicy load_program(const ServiceConfig& config) {
 
 namespace {
 
-std::string counted(std::size_t n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
+std::string counted(std::size_t n, const char* what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
 
 }  // namespace
 
 std::string summary(const std::string& name, const LoadedPolicy& policy) {
-  return name + ": " + counted(policy.rules, "rule") + ", " + counted(policy.diagnostics.errors(), "error") + ", " +
+  return name + ": " + counted(policy.rules, "rule") + ", " +
+         counted(policy.diagnostics.errors(), "error") + ", " +
          counted(policy.diagnostics.warnings(), "warning");
 }
 

@@ -1,5 +1,5 @@
-// Loads and compiles the policy of a service or of files named on the command line: one way for run, check, reload, test
-// and explain.
+// Loads and compiles the policy of a service or of files named on the command line: one way for
+// run, check, reload, test and explain.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,7 +16,8 @@ struct LoadedPolicy {
   std::size_t rules = 0;
 };
 
-LoadedPolicy load_program(const std::vector<std::string>& paths, const std::vector<policy::FactSignature>& service_facts,
+LoadedPolicy load_program(const std::vector<std::string>& paths,
+                          const std::vector<policy::FactSignature>& service_facts,
                           bool fold_local_part);
 LoadedPolicy load_program(const ServiceConfig& config);
 

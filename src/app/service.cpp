@@ -14,6 +14,7 @@
 #include "app/notify.h"
 #include "app/policy_loading.h"
 #include "app/signals.h"
+#include "app/state_commands.h"
 #include "app/status.h"
 #include "backends/cares_resolver.h"
 #include "backends/embedded_store.h"
@@ -24,19 +25,22 @@
 namespace sluice::app {
 namespace {
 
-constexpr Duration kDrain{25'000};      // below systemd's TimeoutStopSec
+constexpr Duration kDrain{25'000};  // below systemd's TimeoutStopSec
 constexpr Duration kFlush{5'000};
 constexpr int kTickMilliseconds = 1'000;
 
 class Service final : public milter::SessionSource {
  public:
   explicit Service(const ServiceConfig& config)
-      : config_(config), decision_log_(config.log_format == "json"), sink_({&counters_, &decision_log_}) {}
+      : config_(config),
+        decision_log_(config.log_format == "json"),
+        sink_({&counters_, &decision_log_}) {}
 
   // 0, or the exit code after the reason was printed.
   int start();
   int serve();
-  // Writes what is not yet on disk. Sessions that libmilter still holds find the services in place, only idle.
+  // Writes what is not yet on disk. Sessions that libmilter still holds find the services in place,
+  // only idle.
   void close() {
     control_.reset();
     if (store_) store_->flush(kFlush);
@@ -91,7 +95,8 @@ Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& pa
 }
 
 int Service::open_backends() {
-  if (config_.store == "redis") return fail(kConfig, "store: redis is not part of this version; use store: embedded");
+  if (config_.store == "redis")
+    return fail(kConfig, "store: redis is not part of this version; use store: embedded");
   auto store = backends::EmbeddedStore::open(config_.state, clock_, {});
   if (!store) return fail(kUnavailable, "state: " + store.error().what);
   store_ = std::move(*store);
@@ -125,9 +130,12 @@ int Service::open_backends() {
 }
 
 int Service::open_front_end() {
-  if (config_.engine == "wire") return fail(kConfig, "engine: wire is not part of this version; use engine: libmilter");
+  if (config_.engine == "wire")
+    return fail(kConfig, "engine: wire is not part of this version; use engine: libmilter");
   auto listener = milter::Listener::open(config_.listen.front());
-  if (!listener) return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable, "listen: " + listener.error().what);
+  if (!listener)
+    return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable,
+                "listen: " + listener.error().what);
   listener_.emplace(std::move(*listener));
   auto front_end = milter::make_libmilter_front_end({config_.failure_accepts});
   if (!front_end) return fail(kInternal, front_end.error().what);
@@ -144,18 +152,22 @@ int Service::open_control() {
 }
 
 int Service::start() {
-  for (int (Service::*step)() : {&Service::open_policy, &Service::open_backends, &Service::open_front_end, &Service::open_control})
+  for (int (Service::*step)() : {&Service::open_policy, &Service::open_backends,
+                                 &Service::open_front_end, &Service::open_control})
     if (const int code = (this->*step)(); code != kOk) return code;
   const auto program = generations_->current();
-  std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", " << program->rules().size()
-            << " rules, at " << listener_->spec().to_string() << ", store " << config_.store << " in " << config_.state << "\n"
+  std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", "
+            << program->rules().size() << " rules, at " << listener_->spec().to_string()
+            << ", store " << config_.store << " in " << config_.state << "\n"
             << listener_->attach_lines();
-  log_info("serving " + listener_->spec().to_string() + " policy=" + program->policy() + "@" + program->version());
+  log_info("serving " + listener_->spec().to_string() + " policy=" + program->policy() + "@" +
+           program->version());
   return kOk;
 }
 
 std::unique_ptr<engine::Session> Service::begin() {
-  if (front_end_ && front_end_->open_sessions() >= static_cast<std::size_t>(config_.sessions)) return nullptr;
+  if (front_end_ && front_end_->open_sessions() >= static_cast<std::size_t>(config_.sessions))
+    return nullptr;
   return std::make_unique<engine::Session>(services_, generations_->current());
 }
 
@@ -177,7 +189,8 @@ void Service::tick() {
   if (!front_end_->has_failed()) notify_systemd("WATCHDOG=1");
 }
 
-// New connections go to the successor, or to the MTA's default action; those that are open get time to end.
+// New connections go to the successor, or to the MTA's default action; those that are open get time
+// to end.
 void Service::drain() {
   draining_ = true;
   notify_systemd("STOPPING=1");
@@ -196,10 +209,17 @@ int Service::serve() {
   notify_systemd("READY=1");
   for (;;) {
     switch (next_signal(kTickMilliseconds)) {
-      case Signal::Reload: reload(); break;
-      case Signal::ReopenLog: reopen_log(); break;
-      case Signal::Stop: drain(); return kOk;
-      case Signal::None: break;
+      case Signal::Reload:
+        reload();
+        break;
+      case Signal::ReopenLog:
+        reopen_log();
+        break;
+      case Signal::Stop:
+        drain();
+        return kOk;
+      case Signal::None:
+        break;
     }
     tick();
     if (front_end_->has_failed()) return fail(kInternal, "the milter front end ended by itself");
@@ -234,8 +254,17 @@ std::map<std::string, ControlCommand> Service::commands() {
       return {kOk, *result + "\n", json{{"generation", generations_->state().generation}}.dump()};
     }
     log_error("not reloaded, the old policy stays:\n" + result.error().what);
-    return {kConfig, result.error().what + "\nnot reloaded, the old policy stays\n", json{{"error", result.error().what}}.dump()};
+    return {kConfig, result.error().what + "\nnot reloaded, the old policy stays\n",
+            json{{"error", result.error().what}}.dump()};
   };
+  const auto on_state = [this](ControlReply (*command)(const StatePlaces&, const json&)) {
+    return [this, command](const json& arguments) {
+      return command({*store_, ledger_, generations_->current(), clock_.now()}, arguments);
+    };
+  };
+  all["limits"] = on_state(limits_command);
+  all["greylist"] = on_state(greylist_command);
+  all["list"] = on_state(list_command);
   return all;
 }
 
@@ -243,8 +272,10 @@ std::map<std::string, ControlCommand> Service::commands() {
 
 int run_service(const ServiceConfig& config) {
   block_signals();
-  if (const auto opened = open_log({config.log_to, config.log_level}); !opened) return fail(kConfig, "log: " + opened.error().what);
-  // Never destroyed while libmilter's threads may still look at it: the process ends with _exit after the store is closed.
+  if (const auto opened = open_log({config.log_to, config.log_level}); !opened)
+    return fail(kConfig, "log: " + opened.error().what);
+  // Never destroyed while libmilter's threads may still look at it: the process ends with _exit
+  // after the store is closed.
   auto* service = new Service(config);
   int code = service->start();
   if (code == kOk) code = service->serve();

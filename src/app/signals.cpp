@@ -22,7 +22,8 @@ std::array<int, 2>& pipe_ends() {
 void write_to_pipe(int number) {
   const int saved = errno;
   const auto byte = static_cast<unsigned char>(number);
-  [[maybe_unused]] const ssize_t n = ::write(pipe_ends()[1], &byte, 1);  // full: the same signals wait there already
+  [[maybe_unused]] const ssize_t n =
+      ::write(pipe_ends()[1], &byte, 1);  // full: the same signals wait there already
   errno = saved;
 }
 

@@ -1,11 +1,13 @@
-// Signals of the service: the main thread takes them, no other thread sees them, libmilter included.
+// Signals of the service: the main thread takes them, no other thread sees them, libmilter
+// included.
 #pragma once
 
 namespace sluice::app {
 
 enum class Signal { None, Reload, Stop, ReopenLog };
 
-// First thing in main: blocks the signals, so that every thread made later starts with them blocked.
+// First thing in main: blocks the signals, so that every thread made later starts with them
+// blocked.
 void block_signals();
 // In the main thread, once the other threads run: installs the handlers and unblocks.
 void take_signals();

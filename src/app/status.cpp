@@ -20,7 +20,8 @@ std::string attached(const ServiceStatus& s) {
 }
 
 std::string reload_line(const ReloadState& reload) {
-  std::string line = fmt::format("generation {}, loaded {}", reload.generation, render_datetime(reload.loaded));
+  std::string line =
+      fmt::format("generation {}, loaded {}", reload.generation, render_datetime(reload.loaded));
   if (!reload.last_ok) line += "; the last reload FAILED, the policy before it stays";
   return line;
 }
@@ -29,7 +30,8 @@ std::string rule_table(const std::vector<Counters::RuleCount>& rules) {
   if (rules.empty()) return {};
   std::string table = fmt::format("\n{:<40} {:>10} {:>10}\n", "RULE", "ANSWERED", "WOULD");
   for (std::size_t i = 0; i < rules.size() && i < kRulesShown; ++i)
-    table += fmt::format("{:<40} {:>10} {:>10}\n", rules[i].rule, rules[i].answered, rules[i].would);
+    table +=
+        fmt::format("{:<40} {:>10} {:>10}\n", rules[i].rule, rules[i].answered, rules[i].would);
   return table;
 }
 
@@ -46,15 +48,21 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
                     {"loaded", render_datetime(s.reload.loaded)},
                     {"ok", s.reload.last_ok},
                     {"error", s.reload.last_error}};
-  json["store"] = {{"available", s.store.available}, {"what", s.store.what}, {"degraded_decisions", counters.degraded()}};
-  json["dns"] = {{"asked", s.dns.asked}, {"cached", s.dns.cached}, {"sent", s.dns.sent}, {"failed", s.dns.failed}};
+  json["store"] = {{"available", s.store.available},
+                   {"what", s.store.what},
+                   {"degraded_decisions", counters.degraded()}};
+  json["dns"] = {{"asked", s.dns.asked},
+                 {"cached", s.dns.cached},
+                 {"sent", s.dns.sent},
+                 {"failed", s.dns.failed}};
   json["messages_accepted"] = counters.messages();
-  for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect, mail::Action::Quarantine,
-                            mail::Action::Discard})
+  for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect,
+                            mail::Action::Quarantine, mail::Action::Discard})
     json["answers"][std::string(mail::action_name(action))] = counters.of(action);
   json["rules_fired"] = ordered_json::array();
   for (const auto& rule : counters.rules())
-    json["rules_fired"].push_back({{"rule", rule.rule}, {"answered", rule.answered}, {"would", rule.would}});
+    json["rules_fired"].push_back(
+        {{"rule", rule.rule}, {"answered", rule.answered}, {"would", rule.would}});
   return json;
 }
 
@@ -63,13 +71,17 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
 ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
   ControlReply reply;
   reply.text = fmt::format(
-      "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine {})\nsessions   {} open, {} served\n"
+      "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine "
+      "{})\nsessions   {} open, {} served\n"
       "store      {}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
-      "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, {} disconnected\n",
-      attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules, reload_line(s.reload), s.listening, s.engine,
-      s.open_sessions, s.sessions_served, s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
-      s.dns.failed, counters.messages(), counters.of(mail::Action::Quarantine), counters.of(mail::Action::Discard),
-      counters.of(mail::Action::Reject), counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
+      "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, "
+      "{} disconnected\n",
+      attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules,
+      reload_line(s.reload), s.listening, s.engine, s.open_sessions, s.sessions_served,
+      s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
+      s.dns.failed, counters.messages(), counters.of(mail::Action::Quarantine),
+      counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),
+      counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
   reply.text += rule_table(counters.rules());
   if (!s.reload.last_ok) reply.text += "\n" + s.reload.last_error + "\n";
   reply.json = to_json(s, counters).dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -14,7 +14,8 @@ constexpr std::size_t kEndSize = 22, kEntrySize = 46, kMaxComment = 65'535;
 
 std::uint32_t little_endian(std::string_view bytes, std::size_t at, std::size_t width) {
   std::uint32_t value = 0;
-  for (std::size_t i = width; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  for (std::size_t i = width; i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
   return value;
 }
 
@@ -40,14 +41,17 @@ std::optional<Archive> read_zip(std::string_view bytes) {
   std::size_t at = little_endian(bytes, *end + 16, 4);
   Archive archive;
   for (std::size_t i = 0; i < entries; ++i) {
-    if (at > bytes.size() || bytes.size() - at < kEntrySize || bytes.substr(at, 4) != kDirectoryEntry) return std::nullopt;
+    if (at > bytes.size() || bytes.size() - at < kEntrySize ||
+        bytes.substr(at, 4) != kDirectoryEntry)
+      return std::nullopt;
     const std::size_t name = little_endian(bytes, at + 28, 2);
     const std::size_t extra = little_endian(bytes, at + 30, 2);
     const std::size_t comment = little_endian(bytes, at + 32, 2);
     if (name > bytes.size() - at - kEntrySize) return std::nullopt;
     archive.encrypted = archive.encrypted || (little_endian(bytes, at + 8, 2) & 1) != 0;
     if (archive.members.size() < kMaxMembers) {
-      archive.members.push_back(to_utf8(bytes.substr(at + kEntrySize, std::min(name, kMaxMemberName)), "utf-8"));
+      archive.members.push_back(
+          to_utf8(bytes.substr(at + kEntrySize, std::min(name, kMaxMemberName)), "utf-8"));
     } else {
       archive.truncated = true;
     }

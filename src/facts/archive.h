@@ -1,4 +1,5 @@
-// What stands in the directory of a zip archive (APPNOTE 4.3.12), without unpacking anything: names, encryption.
+// What stands in the directory of a zip archive (APPNOTE 4.3.12), without unpacking anything:
+// names, encryption.
 #pragma once
 #include <optional>
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace sluice::facts {
 
-inline constexpr std::size_t kMaxMembers = 1'000;     // of one archive; further ones are not looked at
+inline constexpr std::size_t kMaxMembers = 1'000;  // of one archive; further ones are not looked at
 inline constexpr std::size_t kMaxMemberName = 1'024;  // bytes
 
 struct Archive {
@@ -17,7 +18,8 @@ struct Archive {
 };
 
 bool looks_like_zip(std::string_view bytes);
-// nullopt: no directory can be read (damaged, cut off, or no zip). Linear in the size of the directory.
+// nullopt: no directory can be read (damaged, cut off, or no zip). Linear in the size of the
+// directory.
 std::optional<Archive> read_zip(std::string_view bytes);
 
 }  // namespace sluice::facts

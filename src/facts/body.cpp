@@ -12,7 +12,8 @@ using policy::Value;
 
 namespace {
 
-const policy::RecordShape kMemberShape{"member", {{"name", plain(Kind::Text)}, {"ext", plain(Kind::Text)}}};
+const policy::RecordShape kMemberShape{"member",
+                                       {{"name", plain(Kind::Text)}, {"ext", plain(Kind::Text)}}};
 
 Type members_type() {
   Type type = Type::list_of(Kind::Record);
@@ -45,15 +46,17 @@ Value texts(const Items& items) {
 Value member_list(const Attachment& file) {
   if (!file.members) return Value(policy::Unknown{policy::UnknownReason::Malformed});
   policy::Values list;
-  for (const std::string& name : *file.members) list.push_back(Value::list({Value(name), Value(extension_of(name))}));
+  for (const std::string& name : *file.members)
+    list.push_back(Value::list({Value(name), Value(extension_of(name))}));
   return Value::list(std::move(list));
 }
 
 Value attachments(const MessageContent& m) {
   policy::Values list;
   for (const Attachment& file : m.attachments())
-    list.push_back(Value::list({Value(file.name), text_or_none(file.ext), Value(file.type), Value(file.size), Value(file.encrypted),
-                                Value(file.macros), member_list(file)}));
+    list.push_back(
+        Value::list({Value(file.name), text_or_none(file.ext), Value(file.type), Value(file.size),
+                     Value(file.encrypted), Value(file.macros), member_list(file)}));
   return Value::list(std::move(list));
 }
 
@@ -78,7 +81,9 @@ Outcome of_content(FactContext& c) {
 // Header, the empty line, body: as RFC 1870 counts.
 Outcome size(FactContext& c) {
   const mail::Message* message = c.message();
-  return Value(message != nullptr ? static_cast<std::int64_t>(message->headers_bytes + 2 + message->body_bytes) : std::int64_t{0});
+  return Value(message != nullptr
+                   ? static_cast<std::int64_t>(message->headers_bytes + 2 + message->body_bytes)
+                   : std::int64_t{0});
 }
 
 }  // namespace
@@ -88,17 +93,25 @@ std::vector<Fact> body_facts() {
       mail::Stage::End, mail::Scope::Transaction,
       {
           {"msg.size", plain(Kind::Size), "Bytes of the whole message.", size, "the body"},
-          {"msg.max_line", plain(Kind::Int), "Bytes of the longest line of the body.", of_content<max_line>, "the body"},
-          {"msg.types", Type::list_of(Kind::Text), "MIME types of all parts, the message's own first.", of_content<types>, "the body"},
-          {"msg.digest", plain(Kind::Text), "Digest of body and subject.", of_content<digest>, "the body"},
-          {"body.charsets", Type::list_of(Kind::Text), "Character sets of the text parts.", of_content<charsets>, "the body"},
-          {"body.language", optional(Kind::Text), "Language of the text; none unless a fact of the site answers it.",
-           [](FactContext&) -> Outcome { return Value(); }},
-          {"body.text", plain(Kind::Text), "Decoded text parts and headers of enclosed messages, the first 256 KiB.", of_content<text>,
+          {"msg.max_line", plain(Kind::Int), "Bytes of the longest line of the body.",
+           of_content<max_line>, "the body"},
+          {"msg.types", Type::list_of(Kind::Text),
+           "MIME types of all parts, the message's own first.", of_content<types>, "the body"},
+          {"msg.digest", plain(Kind::Text), "Digest of body and subject.", of_content<digest>,
            "the body"},
-          {"body.truncated", plain(Kind::Bool), "Not all of the message was looked at.", of_content<truncated>, "the body"},
+          {"body.charsets", Type::list_of(Kind::Text), "Character sets of the text parts.",
+           of_content<charsets>, "the body"},
+          {"body.language", optional(Kind::Text),
+           "Language of the text; none unless a fact of the site answers it.",
+           [](FactContext&) -> Outcome { return Value(); }},
+          {"body.text", plain(Kind::Text),
+           "Decoded text parts and headers of enclosed messages, the first 256 KiB.",
+           of_content<text>, "the body"},
+          {"body.truncated", plain(Kind::Bool), "Not all of the message was looked at.",
+           of_content<truncated>, "the body"},
           {"attachments", attachments_type(),
-           "The files, each with file.name, file.ext, file.type, file.size, file.encrypted, file.macros, file.members (member.name, "
+           "The files, each with file.name, file.ext, file.type, file.size, file.encrypted, "
+           "file.macros, file.members (member.name, "
            "member.ext).",
            of_content<attachments>, "the body"},
       });

@@ -1,4 +1,5 @@
-// Facts about the connecting host (LANGUAGE 12, stage connect): address, names, network, country, counts.
+// Facts about the connecting host (LANGUAGE 12, stage connect): address, names, network, country,
+// counts.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -25,26 +26,32 @@ IpAddress client_address(FactContext& c) {
 
 Outcome client_ptr(FactContext& c) {
   const auto& connection = c.connection();
-  if (connection.client_ptr && *connection.client_ptr != "unknown") return Value(fold(*connection.client_ptr));
+  if (connection.client_ptr && *connection.client_ptr != "unknown")
+    return Value(fold(*connection.client_ptr));
   if (connection.resolve == ClientResolve::NoName) return Value();
-  if (connection.resolve == ClientResolve::TempFail) return Value(policy::Unknown{policy::UnknownReason::Timeout});
+  if (connection.resolve == ClientResolve::TempFail)
+    return Value(policy::Unknown{policy::UnknownReason::Timeout});
   return reverse_name(c, client_address(c));
 }
 
 Outcome client_rdns(FactContext& c) {
   const auto& connection = c.connection();
   switch (connection.resolve) {
-    case ClientResolve::Ok: return text_or_none(fold(connection.client_name));
+    case ClientResolve::Ok:
+      return text_or_none(fold(connection.client_name));
     case ClientResolve::NoName:
-    case ClientResolve::Forged: return Value();
-    case ClientResolve::TempFail: return Value(policy::Unknown{policy::UnknownReason::Timeout});
-    case ClientResolve::Unknown: break;
+    case ClientResolve::Forged:
+      return Value();
+    case ClientResolve::TempFail:
+      return Value(policy::Unknown{policy::UnknownReason::Timeout});
+    case ClientResolve::Unknown:
+      break;
   }
   return confirmed_reverse_name(c, client_address(c));
 }
 
-// Parent domain of the confirmed name, never above the public suffix: hosts of one provider share it. A name that is
-// itself registrable (example.com as a host) stays whole.
+// Parent domain of the confirmed name, never above the public suffix: hosts of one provider share
+// it. A name that is itself registrable (example.com as a host) stays whole.
 std::string pool_of(std::string_view name) {
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos) return std::string(name);
@@ -61,8 +68,8 @@ Outcome client_pool(FactContext& c) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// True when at least three of the four numbers of an IPv4 address stand in the name as numbers of their own, in any
-// order: 203-0-113-10, 10.113.0.203, dsl203x0x113x10.
+// True when at least three of the four numbers of an IPv4 address stand in the name as numbers of
+// their own, in any order: 203-0-113-10, 10.113.0.203, dsl203x0x113x10.
 bool holds_address_numbers(std::string_view name, const IpAddress& address) {
   if (!address.is_v4()) return false;
   std::array<bool, 4> found{};
@@ -85,13 +92,17 @@ bool holds_address_numbers(std::string_view name, const IpAddress& address) {
   return std::count(found.begin(), found.end(), true) >= 3;
 }
 
-// Words that access providers put into the names of dial-up pools, as a label or part of one between hyphens/digits.
+// Words that access providers put into the names of dial-up pools, as a label or part of one
+// between hyphens/digits.
 bool has_dialup_word(std::string_view name) {
-  static constexpr std::array kWords = {"dyn",  "dynamic", "dhcp",   "dsl",   "adsl", "vdsl", "xdsl", "dial", "dialup", "dialin",
-                                        "ppp",  "pppoe",   "pool",   "pools", "cable", "catv", "ip",   "home", "hsd",   "fttx",
-                                        "gprs", "broadband", "cust", "user",  "modem", "wlan"};
+  static constexpr std::array kWords = {
+      "dyn",    "dynamic", "dhcp",  "dsl",       "adsl",  "vdsl",  "xdsl",  "dial", "dialup",
+      "dialin", "ppp",     "pppoe", "pool",      "pools", "cable", "catv",  "ip",   "home",
+      "hsd",    "fttx",    "gprs",  "broadband", "cust",  "user",  "modem", "wlan"};
   std::string word;
-  const auto is_known = [&word] { return std::find(kWords.begin(), kWords.end(), word) != kWords.end(); };
+  const auto is_known = [&word] {
+    return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+  };
   for (const char ch : name) {
     if (std::isalpha(static_cast<unsigned char>(ch)) != 0) {
       word += ch;
@@ -125,7 +136,8 @@ Outcome client_first_seen(FactContext& c) {
 }
 
 Outcome client_country(FactContext& c) {
-  return Value(c.settings().country ? c.settings().country->country(client_address(c)) : std::nullopt);
+  return Value(c.settings().country ? c.settings().country->country(client_address(c))
+                                    : std::nullopt);
 }
 
 Outcome client_asn(FactContext& c) {
@@ -143,28 +155,39 @@ std::vector<Fact> client_facts() {
   return make_facts(
       mail::Stage::Connect, mail::Scope::Connection,
       {
-          {"client.ip", plain(Kind::Ip), "Address of the connecting host; 127.0.0.1 for mail handed in on a pipe.",
+          {"client.ip", plain(Kind::Ip),
+           "Address of the connecting host; 127.0.0.1 for mail handed in on a pipe.",
            [](FactContext& c) -> Outcome { return Value(client_address(c)); }},
-          {"client.net", plain(Kind::Cidr), "Its network: /24 of an IPv4 address, /64 of an IPv6 one.",
+          {"client.net", plain(Kind::Cidr),
+           "Its network: /24 of an IPv4 address, /64 of an IPv6 one.",
            [](FactContext& c) -> Outcome { return Value(client_network(client_address(c))); }},
           {"client.port", plain(Kind::Int), "Its TCP port, 0 when the MTA does not tell.",
            [](FactContext& c) -> Outcome { return Value(int{c.connection().client_port}); }},
           {"client.name", optional(Kind::Text), "The host's name as the MTA gives it.",
            [](FactContext& c) -> Outcome { return text_or_none(c.connection().client_name); }},
-          {"client.ptr", optional(Kind::Text), "Reverse name, not verified.", client_ptr, "1 DNS look-up if the MTA made none"},
-          {"client.rdns", optional(Kind::Text), "Reverse name that points back to the address.", client_rdns,
-           "up to 21 DNS look-ups if the MTA made none"},
+          {"client.ptr", optional(Kind::Text), "Reverse name, not verified.", client_ptr,
+           "1 DNS look-up if the MTA made none"},
+          {"client.rdns", optional(Kind::Text), "Reverse name that points back to the address.",
+           client_rdns, "up to 21 DNS look-ups if the MTA made none"},
           {"client.pool", plain(Kind::Text),
-           "Parent domain of the confirmed reverse name (never above the public suffix), else the network.", client_pool,
-           "as client.rdns"},
-          {"client.dynamic", plain(Kind::Bool), "The reverse name looks like one of a dial-up pool; false without a name.",
+           "Parent domain of the confirmed reverse name (never above the public suffix), else the "
+           "network.",
+           client_pool, "as client.rdns"},
+          {"client.dynamic", plain(Kind::Bool),
+           "The reverse name looks like one of a dial-up pool; false without a name.",
            client_dynamic, "as client.ptr"},
-          {"client.country", optional(Kind::Text), "ISO code of the country, from the GeoIP file.", client_country},
-          {"client.asn", optional(Kind::Int), "Number of the autonomous system, from the GeoIP file.", client_asn},
-          {"client.connections", plain(Kind::Int), "Connections of this client that are open now, as the MTA counts.",
-           [](FactContext& c) -> Outcome { return Value(c.connection().client_connections.value_or(1)); }},
+          {"client.country", optional(Kind::Text), "ISO code of the country, from the GeoIP file.",
+           client_country},
+          {"client.asn", optional(Kind::Int),
+           "Number of the autonomous system, from the GeoIP file.", client_asn},
+          {"client.connections", plain(Kind::Int),
+           "Connections of this client that are open now, as the MTA counts.",
+           [](FactContext& c) -> Outcome {
+             return Value(c.connection().client_connections.value_or(1));
+           }},
           {"client.first_seen", optional(Kind::Duration),
-           "How long ago a message of this client was first accepted; none: never.", client_first_seen, "the state store"},
+           "How long ago a message of this client was first accepted; none: never.",
+           client_first_seen, "the state store"},
           {"server.name", plain(Kind::Text), "Name of the MTA.", server_name},
           {"server.ip", optional(Kind::Ip), "Address the client connected to.",
            [](FactContext& c) -> Outcome { return Value(c.connection().server_ip); }},
@@ -173,7 +196,8 @@ std::vector<Fact> client_facts() {
              const auto& port = c.connection().server_port;
              return port ? Value(int{*port}) : Value();
            }},
-          {"score", plain(Kind::Float), "Points that score rules gave so far in this connection, message and recipient.",
+          {"score", plain(Kind::Float),
+           "Points that score rules gave so far in this connection, message and recipient.",
            [](FactContext& c) -> Outcome { return Value(c.score()); }},
       });
 }

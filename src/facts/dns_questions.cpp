@@ -14,7 +14,8 @@ using policy::Value;
 
 namespace {
 
-constexpr std::size_t kMaxPtrNames = 10;  // RFC 7208 4.6.4 sets the same bound for the same question
+constexpr std::size_t kMaxPtrNames =
+    10;  // RFC 7208 4.6.4 sets the same bound for the same question
 constexpr std::size_t kMaxMxHosts = 20;
 
 bool is_null_mx(const DnsAnswer& mx) {
@@ -28,7 +29,9 @@ struct Addresses {
   bool pending() const { return a == nullptr || aaaa == nullptr; }
   bool any() const { return a->status == DnsStatus::Ok || aaaa->status == DnsStatus::Ok; }
   bool failed() const { return !is_answer(a->status) || !is_answer(aaaa->status); }
-  policy::Unknown unknown() const { return unknown_of(is_answer(a->status) ? aaaa->status : a->status); }
+  policy::Unknown unknown() const {
+    return unknown_of(is_answer(a->status) ? aaaa->status : a->status);
+  }
 };
 
 Addresses ask_addresses(FactContext& context, std::string_view name) {
@@ -104,9 +107,10 @@ Outcome mx_group(FactContext& context, std::string_view domain) {
   if (mx == nullptr) return std::nullopt;
   if (!is_answer(mx->status)) return Value(unknown_of(mx->status));
   if (mx->status != DnsStatus::Ok || is_null_mx(*mx)) return Value();
-  const auto best = std::min_element(mx->records.begin(), mx->records.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.preference, a.text) < std::tie(b.preference, b.text);
-  });
+  const auto best =
+      std::min_element(mx->records.begin(), mx->records.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.preference, a.text) < std::tie(b.preference, b.text);
+      });
   return Value(registrable_domain(best->text));
 }
 

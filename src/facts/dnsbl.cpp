@@ -1,4 +1,5 @@
-// DNS lists (RFC 5782): dnsbl.NAME of each list that the policy declares, and dnsbl.names, dnsbl.text over all of them.
+// DNS lists (RFC 5782): dnsbl.NAME of each list that the policy declares, and dnsbl.names,
+// dnsbl.text over all of them.
 #include <algorithm>
 
 #include "base/text.h"
@@ -16,18 +17,21 @@ using policy::Value;
 namespace {
 
 bool within(const std::vector<std::pair<IpAddress, IpAddress>>& ranges, const IpAddress& address) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [&](const auto& range) { return range.first <= address && address <= range.second; });
+  return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+    return range.first <= address && address <= range.second;
+  });
 }
 
 // What is looked up below the zone; nullopt: nothing to ask (null sender, HELO that is no name).
 std::optional<std::string> subject_labels(const policy::Dnsbl& list, FactContext& c) {
   switch (list.of) {
     case policy::Dnsbl::Of::ClientIp:
-      return c.connection().client_ip ? std::optional(c.connection().client_ip->reversed_labels()) : std::nullopt;
+      return c.connection().client_ip ? std::optional(c.connection().client_ip->reversed_labels())
+                                      : std::nullopt;
     case policy::Dnsbl::Of::SenderDomain:
       if (c.envelope() == nullptr) return std::nullopt;
-      return mail::to_ascii_domain(mail::split_at_last_at(mail::strip_brackets(c.envelope()->sender_path)).domain);
+      return mail::to_ascii_domain(
+          mail::split_at_last_at(mail::strip_brackets(c.envelope()->sender_path)).domain);
     case policy::Dnsbl::Of::HeloName:
       return c.helo() != nullptr ? mail::to_ascii_domain(*c.helo()) : std::nullopt;
   }
@@ -40,8 +44,9 @@ std::optional<std::string> question(const policy::Dnsbl& list, FactContext& c) {
   return *labels + "." + list.zone;
 }
 
-// 127.0.0.1 is never a listing (RFC 5782 5: a zone that answers so for all is broken); the admin's error range and what
-// lies outside 127/8 say that we may not ask, or that a parked domain answers everything.
+// 127.0.0.1 is never a listing (RFC 5782 5: a zone that answers so for all is broken); the admin's
+// error range and what lies outside 127/8 say that we may not ask, or that a parked domain answers
+// everything.
 enum class Hit { No, Yes, Unknown };
 Hit judge(const policy::Dnsbl& list, const DnsAnswer& answer) {
   static const Network loopback(IpAddress::from_v4(0x7f000000), 8);
@@ -57,7 +62,8 @@ Hit judge(const policy::Dnsbl& list, const DnsAnswer& answer) {
   return unknown ? Hit::Unknown : Hit::No;
 }
 
-// The names of the lists that hit. In conditions one unknown list makes the whole unknown; for texts see dnsbl.text.
+// The names of the lists that hit. In conditions one unknown list makes the whole unknown; for
+// texts see dnsbl.text.
 Outcome names(FactContext& c) {
   policy::Values hits;
   bool pending = false;
@@ -103,13 +109,14 @@ Outcome resolve_dnsbl(const policy::Dnsbl& list, FactContext& c) {
 }
 
 std::vector<Fact> dnsbl_facts() {
-  return make_facts(mail::Stage::Connect, mail::Scope::Transaction,
-                    {
-                        {"dnsbl.names", policy::Type::list_of(Kind::Text), "Names of the DNS lists of this policy that hit.", names,
-                         "1 DNS look-up per list"},
-                        {"dnsbl.text", optional(Kind::Text), "TXT record of the first list that hit.", text,
-                         "1 DNS look-up per list and one more"},
-                    });
+  return make_facts(
+      mail::Stage::Connect, mail::Scope::Transaction,
+      {
+          {"dnsbl.names", policy::Type::list_of(Kind::Text),
+           "Names of the DNS lists of this policy that hit.", names, "1 DNS look-up per list"},
+          {"dnsbl.text", optional(Kind::Text), "TXT record of the first list that hit.", text,
+           "1 DNS look-up per list and one more"},
+      });
 }
 
 }  // namespace sluice::facts

@@ -1,4 +1,5 @@
-// Facts about MAIL: its parameters, the login and the encryption of the session (LANGUAGE 12, stage mail).
+// Facts about MAIL: its parameters, the login and the encryption of the session (LANGUAGE 12, stage
+// mail).
 #include <algorithm>
 
 #include "base/text.h"
@@ -26,7 +27,8 @@ std::optional<std::string_view> parameter(const mail::Envelope& envelope, std::s
 // RFC 1870: up to 20 digits; what is larger than we can hold is the largest number.
 Outcome mail_size(FactContext& c) {
   const auto text = parameter(*c.envelope(), "SIZE");
-  if (!text || text->empty() || !std::all_of(text->begin(), text->end(), [](char ch) { return ch >= '0' && ch <= '9'; }))
+  if (!text || text->empty() ||
+      !std::all_of(text->begin(), text->end(), [](char ch) { return ch >= '0' && ch <= '9'; }))
     return Value();
   constexpr std::int64_t kLargest = std::int64_t{1} << 53;
   std::int64_t size = 0;
@@ -38,7 +40,8 @@ const policy::EnumWords kBodies{"mail.body", {"7bit", "8bitmime", "binarymime"}}
 
 Outcome mail_body(FactContext& c) {
   const std::string body = fold(parameter(*c.envelope(), "BODY").value_or("7bit"));
-  const bool known = std::find(kBodies.words.begin(), kBodies.words.end(), body) != kBodies.words.end();
+  const bool known =
+      std::find(kBodies.words.begin(), kBodies.words.end(), body) != kBodies.words.end();
   return Value(known ? body : "7bit");
 }
 
@@ -54,7 +57,9 @@ Value texts(const std::vector<std::string>& list) {
   return Value::list(std::move(values));
 }
 
-const mail::Login* login(FactContext& c) { return c.envelope()->login ? &*c.envelope()->login : nullptr; }
+const mail::Login* login(FactContext& c) {
+  return c.envelope()->login ? &*c.envelope()->login : nullptr;
+}
 
 Outcome auth_domain(FactContext& c) {
   if (login(c) == nullptr) return Value();
@@ -69,10 +74,15 @@ std::vector<Fact> login_facts() {
   return make_facts(mail::Stage::Mail, mail::Scope::Transaction,
                     {
                         {"auth.user", optional(Kind::Text), "Name of the login; none without one.",
-                         [](FactContext& c) -> Outcome { return login(c) ? text_or_none(login(c)->user) : Value(); }},
-                        {"auth.domain", optional(Kind::Domain), "Domain of the login, if its name is an address.", auth_domain},
+                         [](FactContext& c) -> Outcome {
+                           return login(c) ? text_or_none(login(c)->user) : Value();
+                         }},
+                        {"auth.domain", optional(Kind::Domain),
+                         "Domain of the login, if its name is an address.", auth_domain},
                         {"auth.method", optional(Kind::Text), "How it logged in: PLAIN, LOGIN, …",
-                         [](FactContext& c) -> Outcome { return login(c) ? text_or_none(login(c)->method) : Value(); }},
+                         [](FactContext& c) -> Outcome {
+                           return login(c) ? text_or_none(login(c)->method) : Value();
+                         }},
                     });
 }
 
@@ -85,7 +95,8 @@ std::vector<Fact> tls_facts() {
                          [](FactContext& c) -> Outcome { return text_or_none(c.tls().version); }},
                         {"tls.cipher_bits", optional(Kind::Int), "Bits of the cipher's key.",
                          [](FactContext& c) -> Outcome { return Value(c.tls().cipher_bits); }},
-                        {"tls.verified", plain(Kind::Bool), "The client showed a certificate that the MTA verified.",
+                        {"tls.verified", plain(Kind::Bool),
+                         "The client showed a certificate that the MTA verified.",
                          [](FactContext& c) -> Outcome { return Value(c.tls().verified); }},
                         {"tls.cert_cn", optional(Kind::Text), "Common name of that certificate.",
                          [](FactContext& c) -> Outcome { return Value(c.tls().cert_cn); }},

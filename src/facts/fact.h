@@ -1,7 +1,9 @@
-// A Fact: how one word of the vocabulary is found out. A fact has no effects and never blocks: it gives a value, or it
-// asks (DNS, scanner, another fact) and is called again when the answers are there. Same inputs, same value.
+// A Fact: how one word of the vocabulary is found out. A fact has no effects and never blocks: it
+// gives a value, or it asks (DNS, scanner, another fact) and is called again when the answers are
+// there. Same inputs, same value.
 //
-// A new fact is one entry in one file of src/facts/, its line in facts.def, a test and a page in docs/facts/.
+// A new fact is one entry in one file of src/facts/, its line in facts.def, a test and a page in
+// docs/facts/.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,26 +22,27 @@
 
 namespace sluice::facts {
 
-inline constexpr int kMaxDnsLookups = 60;       // of one transaction over all facts; beyond it facts are unknown (budget)
+inline constexpr int kMaxDnsLookups =
+    60;  // of one transaction over all facts; beyond it facts are unknown (budget)
 
-class GeoDatabase;                              // facts/geo_database.h
+class GeoDatabase;  // facts/geo_database.h
 
 // What the site says once, for all facts.
 struct FactSettings {
   std::vector<Network> trusted_relays;
-  std::string delimiters = "+";                 // addresses: {delimiter: "+"}
+  std::string delimiters = "+";  // addresses: {delimiter: "+"}
   bool fold_local_part = true;
   std::shared_ptr<const GeoDatabase> country, asn;  // null: the facts are none
-  std::string server_name;                      // when the MTA does not tell
+  std::string server_name;                          // when the MTA does not tell
 };
 
 struct RecipientCounts {
-  int accepted = 0;                             // this one included
-  int tried = 0;                                // this one included
+  int accepted = 0;  // this one included
+  int tried = 0;     // this one included
   int failed = 0;
 };
 
-class MessageContent;                           // parsed once per message (facts/message_content.h)
+class MessageContent;  // parsed once per message (facts/message_content.h)
 
 // Everything a fact may look at. Pointers are null before their stage.
 class FactContext {
@@ -49,22 +52,24 @@ class FactContext {
   virtual const mail::Tls& tls() const = 0;
   virtual const std::string* helo() const = 0;
   virtual const mail::Envelope* envelope() const = 0;
-  virtual const mail::Recipient* recipient() const = 0;           // the one asked for (kNoElement: none)
+  virtual const mail::Recipient* recipient() const = 0;  // the one asked for (kNoElement: none)
   virtual const RecipientCounts* recipient_counts() const = 0;
   virtual const std::vector<mail::Recipient>& accepted_recipients() const = 0;
   virtual const mail::Message* message() const = 0;
-  // The parsed message, made at the first call; null before stage headers. At stage headers it has no body.
+  // The parsed message, made at the first call; null before stage headers. At stage headers it has
+  // no body.
   virtual const MessageContent* content() = 0;
-  virtual const std::string* profile() const = 0;                 // message.profile
+  virtual const std::string* profile() const = 0;  // message.profile
   virtual double score() const = 0;
   virtual int unknown_commands() const = 0;
   virtual const std::string& command() const = 0;
-  virtual TimePoint now() const = 0;                              // of this event
+  virtual TimePoint now() const = 0;  // of this event
   virtual const std::string& timezone() const = 0;
   virtual const FactSettings& settings() const = 0;
   virtual const policy::Program& program() const = 0;
 
-  // What has to be asked. nullptr: not there yet, the request is noted. At the deadline they answer with Timeout.
+  // What has to be asked. nullptr: not there yet, the request is noted. At the deadline they answer
+  // with Timeout.
   virtual const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type) = 0;
   virtual const backends::SpamAnswer* spam() = 0;
   virtual const backends::VirusAnswer* virus() = 0;

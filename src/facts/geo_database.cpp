@@ -54,7 +54,8 @@ std::optional<std::string> GeoDatabase::country(const IpAddress& address) const 
   if (!entry) return std::nullopt;
   MMDB_entry_data_s data{};
   const int error = MMDB_get_value(&*entry, &data, "country", "iso_code", nullptr);
-  if (error != MMDB_SUCCESS || !data.has_data || data.type != MMDB_DATA_TYPE_UTF8_STRING) return std::nullopt;
+  if (error != MMDB_SUCCESS || !data.has_data || data.type != MMDB_DATA_TYPE_UTF8_STRING)
+    return std::nullopt;
   return std::string(data.utf8_string, data.data_size);
 }
 
@@ -63,7 +64,8 @@ std::optional<std::int64_t> GeoDatabase::asn(const IpAddress& address) const {
   if (!entry) return std::nullopt;
   MMDB_entry_data_s data{};
   const int error = MMDB_get_value(&*entry, &data, "autonomous_system_number", nullptr);
-  if (error != MMDB_SUCCESS || !data.has_data || data.type != MMDB_DATA_TYPE_UINT32) return std::nullopt;
+  if (error != MMDB_SUCCESS || !data.has_data || data.type != MMDB_DATA_TYPE_UINT32)
+    return std::nullopt;
   return data.uint32;
 }
 

@@ -1,4 +1,5 @@
-// GeoDatabase: country and network number of an address from a MaxMind DB file. Immutable once opened; any thread.
+// GeoDatabase: country and network number of an address from a MaxMind DB file. Immutable once
+// opened; any thread.
 #pragma once
 #include <cstdint>
 #include <memory>

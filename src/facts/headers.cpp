@@ -23,7 +23,8 @@ Outcome of_content(FactContext& c) {
   return pending_or(c, Found);
 }
 
-const policy::RecordShape kHeaderShape{"header", {{"name", plain(Kind::Text)}, {"value", plain(Kind::Text)}}};
+const policy::RecordShape kHeaderShape{"header",
+                                       {{"name", plain(Kind::Text)}, {"value", plain(Kind::Text)}}};
 
 policy::Type headers_type() {
   policy::Type type = policy::Type::list_of(Kind::Record);
@@ -33,16 +34,24 @@ policy::Type headers_type() {
 
 Value all_headers(const MessageContent& content) {
   policy::Values list;
-  for (const mail::Header& header : content.headers()) list.push_back(Value::list({Value(header.name), Value(header.value)}));
+  for (const mail::Header& header : content.headers())
+    list.push_back(Value::list({Value(header.name), Value(header.value)}));
   return Value::list(std::move(list));
 }
 
-Value from_name(const MessageContent& m) { return Value(m.from().empty() ? std::string() : m.from().front().name); }
-Value from_address(const MessageContent& m) { return m.from().empty() ? Value() : text_or_none(m.from().front().address); }
-Value from_domain(const MessageContent& m) {
-  return m.from().empty() ? Value() : text_or_none(mail::split_at_last_at(m.from().front().address).domain);
+Value from_name(const MessageContent& m) {
+  return Value(m.from().empty() ? std::string() : m.from().front().name);
 }
-Value from_count(const MessageContent& m) { return Value(static_cast<std::int64_t>(m.from().size())); }
+Value from_address(const MessageContent& m) {
+  return m.from().empty() ? Value() : text_or_none(m.from().front().address);
+}
+Value from_domain(const MessageContent& m) {
+  return m.from().empty() ? Value()
+                          : text_or_none(mail::split_at_last_at(m.from().front().address).domain);
+}
+Value from_count(const MessageContent& m) {
+  return Value(static_cast<std::int64_t>(m.from().size()));
+}
 Value from_addresses(const MessageContent& m) {
   policy::Values list;
   for (const Mailbox& mailbox : m.from())
@@ -54,7 +63,9 @@ Value subject_text(const MessageContent& m) {
   return Value(subject != nullptr ? *subject : std::string());
 }
 Value subject_raw(const MessageContent& m) { return Value(m.raw_header("Subject").value_or("")); }
-Value received_count(const MessageContent& m) { return Value(static_cast<std::int64_t>(m.count("Received"))); }
+Value received_count(const MessageContent& m) {
+  return Value(static_cast<std::int64_t>(m.count("Received")));
+}
 Value message_id(const MessageContent& m) {
   const std::string* id = m.header("Message-ID");
   return id != nullptr ? text_or_none(*id) : Value();
@@ -69,7 +80,8 @@ Value is_list(const MessageContent& m) {
                (precedence != nullptr && equal_folded(*precedence, "list")));
 }
 
-// The address in brackets that the receiving host wrote into its Received field: "from name (rdns [192.0.2.1]) by …".
+// The address in brackets that the receiving host wrote into its Received field: "from name (rdns
+// [192.0.2.1]) by …".
 std::optional<IpAddress> received_from(std::string_view value) {
   const std::size_t by = fold(value).find(" by ");
   const std::string_view from = value.substr(0, by);
@@ -81,7 +93,8 @@ std::optional<IpAddress> received_from(std::string_view value) {
   return IpAddress::parse(text);
 }
 
-// Fields are believed only as long as a trusted relay wrote them: from the client on, hop by hop, to the first one outside.
+// Fields are believed only as long as a trusted relay wrote them: from the client on, hop by hop,
+// to the first one outside.
 Outcome external_ip(FactContext& c) {
   const MessageContent* content = c.content();
   auto hop = c.connection().client_ip;
@@ -103,7 +116,8 @@ Outcome external_ip(FactContext& c) {
 }
 
 Outcome header_bytes(FactContext& c) {
-  return Value(c.message() != nullptr ? static_cast<std::int64_t>(c.message()->headers_bytes) : std::int64_t{0});
+  return Value(c.message() != nullptr ? static_cast<std::int64_t>(c.message()->headers_bytes)
+                                      : std::int64_t{0});
 }
 
 }  // namespace
@@ -112,19 +126,31 @@ std::vector<Fact> headers_facts() {
   return make_facts(
       mail::Stage::Headers, mail::Scope::Transaction,
       {
-          {"headers", headers_type(), "The header fields, each with header.name and header.value (decoded).", of_content<all_headers>},
+          {"headers", headers_type(),
+           "The header fields, each with header.name and header.value (decoded).",
+           of_content<all_headers>},
           {"headers.size", plain(Kind::Size), "Bytes of the header block.", header_bytes},
-          {"from.name", plain(Kind::Text), "Display name of the first mailbox in From, decoded; empty without one.", of_content<from_name>},
-          {"from.address", optional(Kind::Address), "Address of the first mailbox in From; none when it cannot be read for certain.",
+          {"from.name", plain(Kind::Text),
+           "Display name of the first mailbox in From, decoded; empty without one.",
+           of_content<from_name>},
+          {"from.address", optional(Kind::Address),
+           "Address of the first mailbox in From; none when it cannot be read for certain.",
            of_content<from_address>},
           {"from.domain", optional(Kind::Domain), "Its domain.", of_content<from_domain>},
           {"from.count", plain(Kind::Int), "Mailboxes in all From fields.", of_content<from_count>},
-          {"from.addresses", policy::Type::list_of(Kind::Address), "Addresses in all From fields.", of_content<from_addresses>},
-          {"subject.text", plain(Kind::Text), "The subject, decoded; empty without one.", of_content<subject_text>},
-          {"subject.raw", plain(Kind::Text), "The subject as sent, unfolded.", of_content<subject_raw>},
-          {"received.count", plain(Kind::Int), "Received fields: hops so far.", of_content<received_count>},
-          {"received.external_ip", optional(Kind::Ip), "The first hop outside trusted_relays.", external_ip},
-          {"msg.is_list", plain(Kind::Bool), "It comes from a mailing list (List-Id, List-Post, Precedence: list).", of_content<is_list>},
+          {"from.addresses", policy::Type::list_of(Kind::Address), "Addresses in all From fields.",
+           of_content<from_addresses>},
+          {"subject.text", plain(Kind::Text), "The subject, decoded; empty without one.",
+           of_content<subject_text>},
+          {"subject.raw", plain(Kind::Text), "The subject as sent, unfolded.",
+           of_content<subject_raw>},
+          {"received.count", plain(Kind::Int), "Received fields: hops so far.",
+           of_content<received_count>},
+          {"received.external_ip", optional(Kind::Ip), "The first hop outside trusted_relays.",
+           external_ip},
+          {"msg.is_list", plain(Kind::Bool),
+           "It comes from a mailing list (List-Id, List-Post, Precedence: list).",
+           of_content<is_list>},
           {"message_id", optional(Kind::Text), "The Message-ID.", of_content<message_id>},
           {"date", optional(Kind::Datetime), "The Date.", of_content<date>},
       });

@@ -16,7 +16,8 @@ struct FactRow {
 };
 
 // The rows of one stage and scope as facts.
-inline std::vector<Fact> make_facts(mail::Stage stage, mail::Scope scope, std::initializer_list<FactRow> rows) {
+inline std::vector<Fact> make_facts(mail::Stage stage, mail::Scope scope,
+                                    std::initializer_list<FactRow> rows) {
   std::vector<Fact> facts;
   for (const FactRow& row : rows) {
     Fact fact;

@@ -39,7 +39,9 @@ std::string unfold(std::string_view value) {
   return std::string(trim(result));
 }
 
-std::string decode_words(const std::string& text) { return take(g_mime_utils_header_decode_text(nullptr, text.c_str())); }
+std::string decode_words(const std::string& text) {
+  return take(g_mime_utils_header_decode_text(nullptr, text.c_str()));
+}
 
 // Domain as A-labels; empty when the text is no mailbox: an address is never a guess.
 std::string certain_address(const char* text) {
@@ -53,10 +55,14 @@ void collect(InternetAddressList* list, std::vector<Mailbox>& mailboxes, int dep
   for (int i = 0; i < length && mailboxes.size() < kMaxMailboxes; ++i) {
     InternetAddress* entry = internet_address_list_get_address(list, i);
     if (INTERNET_ADDRESS_IS_GROUP(entry)) {
-      if (depth < kMaxGroups) collect(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(entry)), mailboxes, depth + 1);
+      if (depth < kMaxGroups)
+        collect(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(entry)), mailboxes,
+                depth + 1);
     } else if (INTERNET_ADDRESS_IS_MAILBOX(entry)) {
       const char* name = internet_address_get_name(entry);
-      mailboxes.push_back({name != nullptr ? name : "", certain_address(internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(entry)))});
+      mailboxes.push_back(
+          {name != nullptr ? name : "",
+           certain_address(internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(entry)))});
     }
   }
 }
@@ -79,7 +85,8 @@ std::string hex_digest(std::string_view first, std::string_view second) {
   EVP_MD_CTX_free(context);
   static constexpr char kHex[] = "0123456789abcdef";
   std::string text;
-  for (unsigned i = 0; i < 16 && i < length; ++i) text.append({kHex[bytes[i] >> 4], kHex[bytes[i] & 15]});
+  for (unsigned i = 0; i < 16 && i < length; ++i)
+    text.append({kHex[bytes[i] >> 4], kHex[bytes[i] & 15]});
   return text;
 }
 
@@ -96,8 +103,10 @@ std::int64_t longest_line(std::string_view body) {
 }
 
 bool has_macros(std::string_view content, const Attachment& attachment) {
-  static constexpr std::array<std::string_view, 8> kMacroTypes = {"docm", "dotm", "xlsm", "xltm", "xlam", "pptm", "potm", "ppsm"};
-  if (std::find(kMacroTypes.begin(), kMacroTypes.end(), attachment.ext) != kMacroTypes.end()) return true;
+  static constexpr std::array<std::string_view, 8> kMacroTypes = {"docm", "dotm", "xlsm", "xltm",
+                                                                  "xlam", "pptm", "potm", "ppsm"};
+  if (std::find(kMacroTypes.begin(), kMacroTypes.end(), attachment.ext) != kMacroTypes.end())
+    return true;
   if (attachment.members)
     for (const std::string& member : *attachment.members)
       if (fold(member).find("vbaproject.bin") != std::string::npos) return true;
@@ -138,7 +147,8 @@ bool is_text(const MimePart& part) { return part.type.value.compare(0, 5, "text/
 
 }  // namespace
 
-std::shared_ptr<const MessageContent> MessageContent::parse(const mail::Message& message, bool with_body) {
+std::shared_ptr<const MessageContent> MessageContent::parse(const mail::Message& message,
+                                                            bool with_body) {
   prepare_gmime();
   auto content = std::make_shared<MessageContent>();
   content->read_headers(message);
@@ -150,7 +160,8 @@ void MessageContent::read_headers(const mail::Message& message) {
   for (const mail::Header& header : message.headers) {
     raw_.push_back(unfold(header.value));
     headers_.push_back({header.name, decode_words(raw_.back())});
-    if (equal_folded(header.name, "From") && from_.size() < kMaxMailboxes) parse_mailboxes(raw_.back(), from_);
+    if (equal_folded(header.name, "From") && from_.size() < kMaxMailboxes)
+      parse_mailboxes(raw_.back(), from_);
   }
 }
 
@@ -167,7 +178,8 @@ void MessageContent::read_body(const mail::Message& message) {
 void MessageContent::read_part(const MimePart& part, std::string_view body) {
   if (!part.headers.empty() && text_.size() < kMaxBodyText) text_ += part.headers + "\n";
   std::string name = file_name(part);
-  const bool attached = !name.empty() || part.disposition.value == "attachment" || (!is_text(part) && !part.is_container);
+  const bool attached = !name.empty() || part.disposition.value == "attachment" ||
+                        (!is_text(part) && !part.is_container);
   if (part.is_container && name.empty()) return;
   const std::string content = decode_content(part, body, kMaxDecodedPart);
   if (attached && attachments_.size() < kMaxAttachments) {
@@ -178,7 +190,8 @@ void MessageContent::read_part(const MimePart& part, std::string_view body) {
   if (!is_text(part)) return;
   const std::string charset(part.type.parameter("charset"));
   const std::string folded = fold(charset.empty() ? "us-ascii" : charset);
-  if (std::find(charsets_.begin(), charsets_.end(), folded) == charsets_.end()) charsets_.push_back(folded);
+  if (std::find(charsets_.begin(), charsets_.end(), folded) == charsets_.end())
+    charsets_.push_back(folded);
   if (attached) return;
   if (text_.size() + content.size() > kMaxBodyText) truncated_ = true;
   if (text_.size() < kMaxBodyText)
@@ -199,11 +212,14 @@ std::optional<std::string> MessageContent::raw_header(std::string_view name) con
 
 std::size_t MessageContent::count(std::string_view name) const {
   return static_cast<std::size_t>(
-      std::count_if(headers_.begin(), headers_.end(), [&](const mail::Header& h) { return equal_folded(h.name, name); }));
+      std::count_if(headers_.begin(), headers_.end(),
+                    [&](const mail::Header& h) { return equal_folded(h.name, name); }));
 }
 
 std::string extension_of(std::string_view file_name) {
-  const auto is_tail = [](char c) { return c == '.' || static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+  const auto is_tail = [](char c) {
+    return c == '.' || static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
+  };
   while (!file_name.empty() && is_tail(file_name.back())) file_name.remove_suffix(1);
   const std::size_t dot = file_name.rfind('.');
   const std::size_t slash = file_name.find_last_of("/\\");

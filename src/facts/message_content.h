@@ -1,5 +1,5 @@
-// MessageContent: a message parsed once, for all facts about it. Everything has a cap; what lies beyond is not looked at
-// and `truncated` says so. Immutable; any thread.
+// MessageContent: a message parsed once, for all facts about it. Everything has a cap; what lies
+// beyond is not looked at and `truncated` says so. Immutable; any thread.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -14,24 +14,24 @@
 
 namespace sluice::facts {
 
-inline constexpr std::size_t kMaxBodyText = 256 * 1024;       // bytes of decoded text
+inline constexpr std::size_t kMaxBodyText = 256 * 1024;  // bytes of decoded text
 inline constexpr std::size_t kMaxAttachments = 500;
-inline constexpr std::size_t kMaxMailboxes = 1'000;           // of all From fields
-inline constexpr std::size_t kMaxDecodedHeader = 64 * 1024;   // bytes of one value
+inline constexpr std::size_t kMaxMailboxes = 1'000;          // of all From fields
+inline constexpr std::size_t kMaxDecodedHeader = 64 * 1024;  // bytes of one value
 
 struct Attachment {
-  std::string name;                                 // decoded, empty when the part has none
-  std::string ext;                                  // "exe"; empty without one
-  std::string type;                                 // application/zip
-  std::int64_t size = 0;                            // decoded
+  std::string name;       // decoded, empty when the part has none
+  std::string ext;        // "exe"; empty without one
+  std::string type;       // application/zip
+  std::int64_t size = 0;  // decoded
   bool encrypted = false;
   bool macros = false;
   std::optional<std::vector<std::string>> members;  // nullopt: cannot be read
 };
 
 struct Mailbox {
-  std::string name;                                 // decoded display name
-  std::string address;                              // domain as A-labels; empty when it cannot be read for certain
+  std::string name;     // decoded display name
+  std::string address;  // domain as A-labels; empty when it cannot be read for certain
 };
 
 class MessageContent {
@@ -54,7 +54,7 @@ class MessageContent {
   bool truncated() const { return truncated_; }
   const std::vector<std::string>& charsets() const { return charsets_; }
   std::int64_t longest_line() const { return longest_line_; }
-  const std::string& digest() const { return digest_; }                  // hex, of body and subject
+  const std::string& digest() const { return digest_; }  // hex, of body and subject
 
  private:
   void read_headers(const mail::Message& message);
@@ -62,7 +62,7 @@ class MessageContent {
   void read_part(const MimePart& part, std::string_view body);
 
   std::vector<mail::Header> headers_;
-  std::vector<std::string> raw_;                                         // values as sent, unfolded
+  std::vector<std::string> raw_;  // values as sent, unfolded
   std::vector<Mailbox> from_;
   MimeStructure structure_;
   std::vector<Attachment> attachments_;
@@ -73,7 +73,8 @@ class MessageContent {
   std::string digest_;
 };
 
-// Lower-case text behind the last dot, after trailing dots, blanks and controls are taken off; empty without a dot.
+// Lower-case text behind the last dot, after trailing dots, blanks and controls are taken off;
+// empty without a dot.
 std::string extension_of(std::string_view file_name);
 // RFC 5322 date of a Date field.
 std::optional<TimePoint> parse_mail_date(std::string_view value);

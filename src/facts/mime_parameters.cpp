@@ -115,8 +115,10 @@ Name split_name(const std::string& name) {
     rest.remove_suffix(1);
   }
   const std::size_t star = rest.rfind('*');
-  const std::string_view digits = star == std::string_view::npos ? std::string_view() : rest.substr(star + 1);
-  if (!digits.empty() && digits.size() <= 3 && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+  const std::string_view digits =
+      star == std::string_view::npos ? std::string_view() : rest.substr(star + 1);
+  if (!digits.empty() && digits.size() <= 3 &&
+      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     result.number = std::stoi(std::string(digits));
     result.numbered = true;
     rest = rest.substr(0, star);
@@ -148,15 +150,18 @@ std::string join(const Pieces& pieces) {
 }  // namespace
 
 std::string to_utf8(std::string_view bytes, std::string_view charset) {
-  const std::string from = charset.empty() || fold(charset) == "us-ascii" ? "UTF-8" : std::string(charset);
+  const std::string from =
+      charset.empty() || fold(charset) == "us-ascii" ? "UTF-8" : std::string(charset);
   gsize length = 0;
   const std::unique_ptr<gchar, decltype(&g_free)> converted(
-      g_convert_with_fallback(bytes.data(), static_cast<gssize>(bytes.size()), "UTF-8", from.c_str(), "?", nullptr, &length, nullptr),
+      g_convert_with_fallback(bytes.data(), static_cast<gssize>(bytes.size()), "UTF-8",
+                              from.c_str(), "?", nullptr, &length, nullptr),
       &g_free);
   if (converted) return std::string(converted.get(), length);
   std::string result;
   for (const char c : bytes) result += static_cast<unsigned char>(c) < 0x80 ? c : '?';
-  if (g_utf8_validate(bytes.data(), static_cast<gssize>(bytes.size()), nullptr) != 0) return std::string(bytes);
+  if (g_utf8_validate(bytes.data(), static_cast<gssize>(bytes.size()), nullptr) != 0)
+    return std::string(bytes);
   return result;
 }
 
@@ -187,9 +192,12 @@ MimeField parse_mime_field(std::string_view text) {
     std::string text_of = cursor.peek() == '"' ? cursor.quoted(closed) : cursor.token("");
     cursor.skip_to_semicolon();
     field.ambiguous = field.ambiguous || !closed;
-    auto at = std::find_if(found.begin(), found.end(), [&](const auto& f) { return f.first == name.base; });
+    auto at = std::find_if(found.begin(), found.end(),
+                           [&](const auto& f) { return f.first == name.base; });
     if (at == found.end()) at = found.insert(found.end(), {name.base, {}});
-    const bool added = at->second.parts.emplace(name.number, std::make_pair(std::move(text_of), name.encoded)).second;
+    const bool added =
+        at->second.parts.emplace(name.number, std::make_pair(std::move(text_of), name.encoded))
+            .second;
     field.ambiguous = field.ambiguous || !added;
   }
   for (auto& [name, pieces] : found) field.parameters.emplace_back(name, join(pieces));

@@ -35,7 +35,9 @@ void describe(MimePart& part, const std::vector<mail::Header>& headers) {
   part.encoding = parse_mime_field(value_of(headers, "Content-Transfer-Encoding")).value;
 }
 
-bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
 
 class Walker {
  public:
@@ -62,7 +64,8 @@ class Walker {
     part.depth = stack_.size();
     at_ = begin;
     leaf_ = kNone;
-    structure_.ambiguous = structure_.ambiguous || part.type.ambiguous || part.disposition.ambiguous;
+    structure_.ambiguous =
+        structure_.ambiguous || part.type.ambiguous || part.disposition.ambiguous;
     if (structure_.parts.size() >= kMaxParts) {
       structure_.truncated = true;
       return;
@@ -92,7 +95,8 @@ class Walker {
     const std::size_t begin = at_;
     MimePart content;
     describe(content, read_headers());
-    structure_.parts[holder].headers = std::string(body_.substr(begin, std::min(at_ - begin, kMaxPartHeaderBytes)));
+    structure_.parts[holder].headers =
+        std::string(body_.substr(begin, std::min(at_ - begin, kMaxPartHeaderBytes)));
     open(std::move(content), at_);
   }
 
@@ -114,7 +118,8 @@ class Walker {
     open(std::move(part), at_);
   }
 
-  // Ends the open leaf before a boundary line; the line break in front of the boundary belongs to it.
+  // Ends the open leaf before a boundary line; the line break in front of the boundary belongs to
+  // it.
   void close(std::size_t end) {
     if (leaf_ == kNone) return;
     MimePart& part = structure_.parts[leaf_];
@@ -153,7 +158,8 @@ class Walker {
       }
       const std::size_t colon = line.text.find(':');
       if (colon != std::string_view::npos)
-        headers.push_back({std::string(trim(line.text.substr(0, colon))), std::string(line.text.substr(colon + 1))});
+        headers.push_back({std::string(trim(line.text.substr(0, colon))),
+                           std::string(line.text.substr(colon + 1))});
     }
     return headers;
   }
@@ -223,9 +229,11 @@ std::string decode_quoted_printable(std::string_view text, std::size_t cap) {
 MimeStructure parse_structure(const std::vector<mail::Header>& headers, std::string_view body) {
   MimeStructure structure = Walker(body).walk(headers);
   const auto given = [&](std::string_view name) {
-    return std::count_if(headers.begin(), headers.end(), [&](const mail::Header& h) { return equal_folded(h.name, name); });
+    return std::count_if(headers.begin(), headers.end(),
+                         [&](const mail::Header& h) { return equal_folded(h.name, name); });
   };
-  if (given("Content-Type") > 1 || given("Content-Transfer-Encoding") > 1) structure.ambiguous = true;
+  if (given("Content-Type") > 1 || given("Content-Transfer-Encoding") > 1)
+    structure.ambiguous = true;
   return structure;
 }
 

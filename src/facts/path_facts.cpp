@@ -15,7 +15,8 @@ bool wants_utf8(const mail::Envelope& envelope) {
 
 ParsedPath parse_for_facts(std::string_view path, bool utf8) {
   ParsedPath result;
-  auto parsed = mail::parse_path(path, utf8 ? mail::Utf8::Allowed : mail::Utf8::Refused, mail::SourceRoute::Stripped);
+  auto parsed = mail::parse_path(path, utf8 ? mail::Utf8::Allowed : mail::Utf8::Refused,
+                                 mail::SourceRoute::Stripped);
   if (parsed && !*parsed) {
     result.is_null = true;
   } else if (parsed) {

@@ -8,12 +8,13 @@
 namespace sluice::facts {
 
 struct ParsedPath {
-  bool is_null = false;      // <>
-  bool is_literal = false;   // user@[192.0.2.1]
-  std::string address;       // normalised when valid, else as sent, without brackets
+  bool is_null = false;     // <>
+  bool is_literal = false;  // user@[192.0.2.1]
+  std::string address;      // normalised when valid, else as sent, without brackets
   std::string local_part;
-  std::string domain;        // lower-case A-labels when it is a domain, else what stands behind the last @
-  std::string error;         // empty: valid
+  std::string
+      domain;         // lower-case A-labels when it is a domain, else what stands behind the last @
+  std::string error;  // empty: valid
 };
 
 // SMTPUTF8 was given with MAIL (RFC 6531).

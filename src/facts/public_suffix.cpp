@@ -7,9 +7,11 @@
 namespace sluice::facts {
 namespace {
 
-// Loaded once: the newest of the system's list and the one built into libpsl. Read only, so any thread may ask.
+// Loaded once: the newest of the system's list and the one built into libpsl. Read only, so any
+// thread may ask.
 const psl_ctx_t* list() {
-  static const std::unique_ptr<psl_ctx_t, decltype(&psl_free)> context(psl_latest(nullptr), &psl_free);
+  static const std::unique_ptr<psl_ctx_t, decltype(&psl_free)> context(psl_latest(nullptr),
+                                                                       &psl_free);
   return context ? context.get() : psl_builtin();
 }
 

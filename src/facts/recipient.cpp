@@ -32,9 +32,12 @@ Outcome group_of_mx(FactContext& c) {
   return domain ? mx_group(c, *domain) : Outcome(Value());
 }
 
-Outcome unsupported(FactContext&) { return Value(policy::Unknown{policy::UnknownReason::Unsupported}); }
+Outcome unsupported(FactContext&) {
+  return Value(policy::Unknown{policy::UnknownReason::Unsupported});
+}
 
-const policy::EnumWords kDeliverable{"deliverable", {"accepted", "refused", "temporary", "no_answer", "dropped"}};
+const policy::EnumWords kDeliverable{"deliverable",
+                                     {"accepted", "refused", "temporary", "no_answer", "dropped"}};
 const policy::RecordShape kRecipientShape{"rcpt", {}};
 
 policy::Type deliverable_type() {
@@ -65,10 +68,16 @@ std::vector<Fact> message_wide() {
   auto facts = make_facts(
       mail::Stage::Data, mail::Scope::Transaction,
       {
-          {"rcpts", recipients_type(), "The accepted recipients; inside any, all and count rcpt.* is the one looked at.",
-           [](FactContext& c) -> Outcome { return Value(static_cast<std::int64_t>(c.accepted_recipients().size())); }},
-          {"message.profile", plain(Kind::Text), "The profile that `recipients:` chose for this message.",
-           [](FactContext& c) -> Outcome { return Value(c.profile() != nullptr ? *c.profile() : std::string("default")); }},
+          {"rcpts", recipients_type(),
+           "The accepted recipients; inside any, all and count rcpt.* is the one looked at.",
+           [](FactContext& c) -> Outcome {
+             return Value(static_cast<std::int64_t>(c.accepted_recipients().size()));
+           }},
+          {"message.profile", plain(Kind::Text),
+           "The profile that `recipients:` chose for this message.",
+           [](FactContext& c) -> Outcome {
+             return Value(c.profile() != nullptr ? *c.profile() : std::string("default"));
+           }},
       });
   for (Fact& fact : facts) fact.signature.needs_headers = false;
   return facts;
@@ -90,24 +99,32 @@ std::vector<Fact> recipient_facts() {
            [](FactContext& c) -> Outcome { return Value(parsed(c).error.empty()); }},
           {"rcpt.error", optional(Kind::Text), "Why the syntax is not valid, for a reply text.",
            [](FactContext& c) -> Outcome { return text_or_none(parsed(c).error); }},
-          {"rcpt.parameters", policy::Type::list_of(Kind::Text), "All parameters of RCPT, as sent.", parameters},
+          {"rcpt.parameters", policy::Type::list_of(Kind::Text), "All parameters of RCPT, as sent.",
+           parameters},
           {"rcpt.exists", plain(Kind::Bool), "The MTA itself takes the recipient.",
-           [](FactContext& c) -> Outcome { return Value(c.recipient() == nullptr || !c.recipient()->refused_by_mta); }},
-          {"rcpt.resolves", plain(Kind::Bool), "Mail can be sent to its domain.", about_domain<&receives_mail>,
-           "1 to 3 DNS look-ups"},
-          {"rcpt.null_mx", plain(Kind::Bool), "Its domain says by a null MX (RFC 7505) that it takes no mail.",
+           [](FactContext& c) -> Outcome {
+             return Value(c.recipient() == nullptr || !c.recipient()->refused_by_mta);
+           }},
+          {"rcpt.resolves", plain(Kind::Bool), "Mail can be sent to its domain.",
+           about_domain<&receives_mail>, "1 to 3 DNS look-ups"},
+          {"rcpt.null_mx", plain(Kind::Bool),
+           "Its domain says by a null MX (RFC 7505) that it takes no mail.",
            about_domain<&has_null_mx>, "1 DNS look-up"},
-          {"rcpt.count", plain(Kind::Int), "Recipients accepted in this message, this one included.",
+          {"rcpt.count", plain(Kind::Int),
+           "Recipients accepted in this message, this one included.",
            count<&RecipientCounts::accepted>},
-          {"rcpt.tried", plain(Kind::Int), "Recipients asked for in this message, this one included.",
+          {"rcpt.tried", plain(Kind::Int),
+           "Recipients asked for in this message, this one included.",
            count<&RecipientCounts::tried>},
-          {"rcpt.failed", plain(Kind::Int), "Recipients refused in this message.", count<&RecipientCounts::failed>},
-          {"rcpt.quota_used", optional(Kind::Float), "Share of the mailbox's quota in use, 1.0 is full; from an external fact.",
+          {"rcpt.failed", plain(Kind::Int), "Recipients refused in this message.",
+           count<&RecipientCounts::failed>},
+          {"rcpt.quota_used", optional(Kind::Float),
+           "Share of the mailbox's quota in use, 1.0 is full; from an external fact.",
            [](FactContext&) -> Outcome { return Value(); }},
-          {"rcpt.deliverable", deliverable_type(), "What the recipient's own mail server says (callout).", unsupported,
-           "an SMTP session"},
-          {"rcpt.mx_group", optional(Kind::Text), "Registrable domain of the best MX host, as google.com.", group_of_mx,
-           "1 DNS look-up"},
+          {"rcpt.deliverable", deliverable_type(),
+           "What the recipient's own mail server says (callout).", unsupported, "an SMTP session"},
+          {"rcpt.mx_group", optional(Kind::Text),
+           "Registrable domain of the best MX host, as google.com.", group_of_mx, "1 DNS look-up"},
       });
   for (Fact& fact : message_wide()) facts.push_back(std::move(fact));
   return facts;

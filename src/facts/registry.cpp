@@ -38,9 +38,9 @@ const std::vector<Fact>& all_facts() {
 
 const Fact* find_fact(std::string_view name) {
   const auto& all = all_facts();
-  const auto at = std::lower_bound(all.begin(), all.end(), name, [](const Fact& f, std::string_view n) {
-    return f.signature.name < n;
-  });
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), name,
+                       [](const Fact& f, std::string_view n) { return f.signature.name < n; });
   return at != all.end() && at->signature.name == name ? &*at : nullptr;
 }
 

@@ -1,4 +1,5 @@
-// What the site's scanners say of the message (stage end). A scanner that is away makes its facts unknown, never clean.
+// What the site's scanners say of the message (stage end). A scanner that is away makes its facts
+// unknown, never clean.
 #include "facts/make_fact.h"
 
 namespace sluice::facts {
@@ -39,15 +40,20 @@ Outcome virus_name(FactContext& c) {
 }  // namespace
 
 std::vector<Fact> scanners_facts() {
-  return make_facts(mail::Stage::End, mail::Scope::Transaction,
-                    {
-                        {"spam.score", plain(Kind::Float), "Points of the spam scanner.", spam<score>, "the spam scanner"},
-                        {"spam.action", optional(Kind::Text), "What rspamd advises.", spam<action>, "the spam scanner"},
-                        {"spam.symbols", policy::Type::list_of(Kind::Text), "Names of the scanner's rules that hit.", spam<symbols>,
-                         "the spam scanner"},
-                        {"virus.found", plain(Kind::Bool), "The virus scanner found something.", virus_found, "the virus scanner"},
-                        {"virus.name", optional(Kind::Text), "Name of what it found.", virus_name, "the virus scanner"},
-                    });
+  return make_facts(
+      mail::Stage::End, mail::Scope::Transaction,
+      {
+          {"spam.score", plain(Kind::Float), "Points of the spam scanner.", spam<score>,
+           "the spam scanner"},
+          {"spam.action", optional(Kind::Text), "What rspamd advises.", spam<action>,
+           "the spam scanner"},
+          {"spam.symbols", policy::Type::list_of(Kind::Text),
+           "Names of the scanner's rules that hit.", spam<symbols>, "the spam scanner"},
+          {"virus.found", plain(Kind::Bool), "The virus scanner found something.", virus_found,
+           "the virus scanner"},
+          {"virus.name", optional(Kind::Text), "Name of what it found.", virus_name,
+           "the virus scanner"},
+      });
 }
 
 }  // namespace sluice::facts

@@ -1,6 +1,7 @@
-// libstdc++ 12 has no time zones, and the C library's only one is global to the process. So the zone's file is read here:
-// TZif (RFC 8536), version 2 and later. Debian's files list the transitions up to 2037; the calendar of 1901 to 2099
-// repeats every 28 years, so a later moment has the offset of the same moment 28 years before.
+// libstdc++ 12 has no time zones, and the C library's only one is global to the process. So the
+// zone's file is read here: TZif (RFC 8536), version 2 and later. Debian's files list the
+// transitions up to 2037; the calendar of 1901 to 2099 repeats every 28 years, so a later moment
+// has the offset of the same moment 28 years before.
 #include "facts/time_zone.h"
 
 #include <algorithm>
@@ -21,14 +22,15 @@ constexpr std::int64_t kListedUntil = 1'893'456'000;  // 2030
 constexpr std::int64_t kCycle = std::int64_t{28 * 365 + 7} * 86'400;
 
 struct Zone {
-  std::vector<std::int64_t> at;       // seconds since 1970, ascending
-  std::vector<std::int32_t> offset;   // seconds east of UTC from at[i] on
+  std::vector<std::int64_t> at;      // seconds since 1970, ascending
+  std::vector<std::int32_t> offset;  // seconds east of UTC from at[i] on
   std::int32_t first_offset = 0;
   std::int32_t offset_at(std::int64_t seconds) const {
     // A zone whose list ends earlier has stopped changing.
     while (!at.empty() && at.back() > kListedUntil && seconds >= at.back()) seconds -= kCycle;
     const auto next = std::upper_bound(at.begin(), at.end(), seconds);
-    return next == at.begin() ? first_offset : offset[static_cast<std::size_t>(next - at.begin()) - 1];
+    return next == at.begin() ? first_offset
+                              : offset[static_cast<std::size_t>(next - at.begin()) - 1];
   }
 };
 
@@ -44,7 +46,8 @@ class Bytes {
   std::optional<std::int64_t> number(std::size_t width) {
     if (width > bytes_.size() - at_) return std::nullopt;
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < width; ++i) value = value << 8 | static_cast<unsigned char>(bytes_[at_ + i]);
+    for (std::size_t i = 0; i < width; ++i)
+      value = value << 8 | static_cast<unsigned char>(bytes_[at_ + i]);
     at_ += width;
     if (width == 4) return static_cast<std::int32_t>(static_cast<std::uint32_t>(value));
     return static_cast<std::int64_t>(value);
@@ -64,7 +67,8 @@ std::optional<Counts> read_header(Bytes& bytes) {
   std::size_t n[6];
   for (auto& count : n) {
     const auto value = bytes.number(4);
-    if (!value || *value < 0 || static_cast<std::size_t>(*value) > kMaxTransitions) return std::nullopt;
+    if (!value || *value < 0 || static_cast<std::size_t>(*value) > kMaxTransitions)
+      return std::nullopt;
     count = static_cast<std::size_t>(*value);
   }
   return Counts{n[0], n[1], n[2], n[3], n[4], n[5]};
@@ -74,7 +78,9 @@ std::optional<Zone> parse_zone(const std::string& text) {
   if (text.size() < 44 || text.compare(0, 4, "TZif") != 0 || text[4] < '2') return std::nullopt;
   Bytes bytes(text);
   const auto v1 = read_header(bytes);
-  if (!v1 || !bytes.skip(v1->time * 5 + v1->type * 6 + v1->chars + v1->leap * 8 + v1->isstd + v1->isut)) return std::nullopt;
+  if (!v1 ||
+      !bytes.skip(v1->time * 5 + v1->type * 6 + v1->chars + v1->leap * 8 + v1->isstd + v1->isut))
+    return std::nullopt;
   const auto v2 = read_header(bytes);
   if (!v2 || v2->type == 0) return std::nullopt;
   Zone zone;
@@ -101,8 +107,8 @@ std::optional<Zone> parse_zone(const std::string& text) {
 }
 
 bool is_plain_name(const std::string& zone) {
-  return !zone.empty() && zone.size() < 100 && zone[0] != '/' && zone.find("..") == std::string::npos &&
-         zone.find('\0') == std::string::npos;
+  return !zone.empty() && zone.size() < 100 && zone[0] != '/' &&
+         zone.find("..") == std::string::npos && zone.find('\0') == std::string::npos;
 }
 
 std::optional<Zone> read_zone(const std::string& name) {

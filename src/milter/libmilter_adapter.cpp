@@ -24,15 +24,16 @@
 namespace sluice::milter {
 namespace {
 
-constexpr Duration kProgressEvery{10'000};  // tells the MTA at the end of a message that we are still alive
+constexpr Duration kProgressEvery{
+    10'000};  // tells the MTA at the end of a message that we are still alive
 constexpr std::size_t kMaxHeaderNames = 10'000;
 
 // One milter connection.
 struct Link {
   std::unique_ptr<engine::Session> session;
-  bool leading_space = false;               // header values keep the blank behind the colon
+  bool leading_space = false;  // header values keep the blank behind the colon
   std::optional<mail::Verdict> held_at_data;
-  std::map<std::string, int> header_counts; // of this message, by folded name
+  std::map<std::string, int> header_counts;  // of this message, by folded name
 };
 
 class Libmilter;
@@ -58,7 +59,8 @@ class Libmilter final : public FrontEnd {
   std::size_t argument_bytes() const { return resources_.argument_bytes; }
 
  private:
-  mail::Verdict wait(SMFICTX* context, engine::Session& session, engine::Progress progress, bool at_end);
+  mail::Verdict wait(SMFICTX* context, engine::Session& session, engine::Progress progress,
+                     bool at_end);
   void sleep(Duration delay);
 
   LibmilterOptions options_;
@@ -75,7 +77,9 @@ class ContextMacros final : public MacroSource {
  public:
   explicit ContextMacros(SMFICTX* context) : context_(context) {}
   // libmilter takes a char* that it does not change.
-  const char* macro(const char* name) const override { return smfi_getsymval(context_, const_cast<char*>(name)); }
+  const char* macro(const char* name) const override {
+    return smfi_getsymval(context_, const_cast<char*>(name));
+  }
 
  private:
   SMFICTX* context_;
@@ -96,14 +100,16 @@ sfsistat guard(SMFICTX* context, Body body) {
 
 sfsistat say(SMFICTX* context, const mail::Verdict& verdict) {
   const WireReply wire = to_wire(verdict);
-  static constexpr sfsistat kDispositions[] = {SMFIS_CONTINUE, SMFIS_REJECT, SMFIS_TEMPFAIL, SMFIS_DISCARD};
+  static constexpr sfsistat kDispositions[] = {SMFIS_CONTINUE, SMFIS_REJECT, SMFIS_TEMPFAIL,
+                                               SMFIS_DISCARD};
   if (!wire.code.empty()) {
     const char* line[mail::kMaxReplyLines] = {};
-    for (std::size_t i = 0; i < wire.lines.size() && i < mail::kMaxReplyLines; ++i) line[i] = wire.lines[i].c_str();
+    for (std::size_t i = 0; i < wire.lines.size() && i < mail::kMaxReplyLines; ++i)
+      line[i] = wire.lines[i].c_str();
     static_assert(mail::kMaxReplyLines == 10);
     const char* end = nullptr;
-    smfi_setmlreply(context, wire.code.c_str(), wire.status.c_str(), line[0], line[1], line[2], line[3], line[4], line[5], line[6],
-                    line[7], line[8], line[9], end);
+    smfi_setmlreply(context, wire.code.c_str(), wire.status.c_str(), line[0], line[1], line[2],
+                    line[3], line[4], line[5], line[6], line[7], line[8], line[9], end);
   }
   return kDispositions[static_cast<std::size_t>(wire.disposition)];
 }
@@ -117,32 +123,52 @@ void carry_out(SMFICTX* context, const Link& link, const mail::Edit& edit) {
   const auto count = link.header_counts.find(fold(edit.name));
   const int present = count != link.header_counts.end() ? count->second : 0;
   switch (edit.kind) {
-    case Kind::AddHeader: smfi_addheader(context, mutable_text(edit.name), mutable_text(value)); break;
-    case Kind::InsertHeader: smfi_insheader(context, edit.index, mutable_text(edit.name), mutable_text(value)); break;
-    case Kind::SetHeader: smfi_chgheader(context, mutable_text(edit.name), std::max(1, edit.index), mutable_text(value)); break;
+    case Kind::AddHeader:
+      smfi_addheader(context, mutable_text(edit.name), mutable_text(value));
+      break;
+    case Kind::InsertHeader:
+      smfi_insheader(context, edit.index, mutable_text(edit.name), mutable_text(value));
+      break;
+    case Kind::SetHeader:
+      smfi_chgheader(context, mutable_text(edit.name), std::max(1, edit.index),
+                     mutable_text(value));
+      break;
     case Kind::RemoveHeader:
       if (edit.index > 0) {
         smfi_chgheader(context, mutable_text(edit.name), edit.index, nullptr);
       } else {  // from the highest down: removing one shifts those behind it on Postfix
-        for (int i = present; i >= 1; --i) smfi_chgheader(context, mutable_text(edit.name), i, nullptr);
+        for (int i = present; i >= 1; --i)
+          smfi_chgheader(context, mutable_text(edit.name), i, nullptr);
       }
       break;
-    case Kind::AddRecipient: smfi_addrcpt(context, mutable_text(edit.name)); break;
-    case Kind::RemoveRecipient: smfi_delrcpt(context, mutable_text(edit.name)); break;
-    case Kind::SetSender: smfi_chgfrom(context, mutable_text(edit.name), nullptr); break;
-    case Kind::Footer:  // the value is the whole new body
-      smfi_replacebody(context, reinterpret_cast<unsigned char*>(mutable_text(edit.value)), static_cast<int>(edit.value.size()));
+    case Kind::AddRecipient:
+      smfi_addrcpt(context, mutable_text(edit.name));
       break;
-    case Kind::Quarantine: smfi_quarantine(context, mutable_text(edit.name)); break;
+    case Kind::RemoveRecipient:
+      smfi_delrcpt(context, mutable_text(edit.name));
+      break;
+    case Kind::SetSender:
+      smfi_chgfrom(context, mutable_text(edit.name), nullptr);
+      break;
+    case Kind::Footer:  // the value is the whole new body
+      smfi_replacebody(context, reinterpret_cast<unsigned char*>(mutable_text(edit.value)),
+                       static_cast<int>(edit.value.size()));
+      break;
+    case Kind::Quarantine:
+      smfi_quarantine(context, mutable_text(edit.name));
+      break;
   }
 }
 
-mail::Verdict Libmilter::wait(SMFICTX* context, engine::Session& session, engine::Progress progress, bool at_end) {
+mail::Verdict Libmilter::wait(SMFICTX* context, engine::Session& session, engine::Progress progress,
+                              bool at_end) {
   while (!progress) {
     const Duration left = std::max(Duration{0}, session.deadline() - SystemClock().now());
     const bool complete = session.round().wait(at_end ? std::min(left, kProgressEvery) : left);
     const bool late = !complete && SystemClock().now() >= session.deadline();
-    if (!complete && !late) smfi_progress(context);  // only at the end of a message: elsewhere Sendmail takes it for an error
+    if (!complete && !late)
+      smfi_progress(
+          context);  // only at the end of a message: elsewhere Sendmail takes it for an error
     if (complete || late) progress = session.resume(late);
   }
   return std::move(progress->verdict);
@@ -151,14 +177,16 @@ mail::Verdict Libmilter::wait(SMFICTX* context, engine::Session& session, engine
 // A delay holds a thread; beyond the cap there is none.
 void Libmilter::sleep(Duration delay) {
   if (delay <= Duration{0}) return;
-  if (++delayed_ <= resources_.delayed_sessions) std::this_thread::sleep_for(std::min(delay, resources_.delay));
+  if (++delayed_ <= resources_.delayed_sessions)
+    std::this_thread::sleep_for(std::min(delay, resources_.delay));
   --delayed_;
 }
 
 sfsistat Libmilter::answer(SMFICTX* context, Link& link, engine::Progress progress, bool at_end) {
   const mail::Verdict verdict = wait(context, *link.session, std::move(progress), at_end);
   sleep(verdict.delay);
-  if (at_end && (verdict.action == mail::Action::Continue || verdict.action == mail::Action::Quarantine))
+  if (at_end &&
+      (verdict.action == mail::Action::Continue || verdict.action == mail::Action::Quarantine))
     for (const mail::Edit& edit : verdict.edits) carry_out(context, link, edit);
   return say(context, verdict);
 }
@@ -188,13 +216,15 @@ void Libmilter::close_link(Link* link) {
 
 // Arguments are cut: no rule needs more, and no log line should carry more.
 std::string bounded(const Libmilter& adapter, const char* text) {
-  return text != nullptr ? std::string(text, strnlen(text, adapter.argument_bytes())) : std::string();
+  return text != nullptr ? std::string(text, strnlen(text, adapter.argument_bytes()))
+                         : std::string();
 }
 
 std::vector<std::string> parameters(const Libmilter& adapter, char** argv) {
   constexpr std::size_t kMaxParameters = 100;
   std::vector<std::string> list;
-  for (std::size_t i = 1; argv[0] != nullptr && argv[i] != nullptr && list.size() < kMaxParameters; ++i)
+  for (std::size_t i = 1; argv[0] != nullptr && argv[i] != nullptr && list.size() < kMaxParameters;
+       ++i)
     list.push_back(bounded(adapter, argv[i]));
   return list;
 }
@@ -202,11 +232,13 @@ std::vector<std::string> parameters(const Libmilter& adapter, char** argv) {
 std::optional<IpAddress> address_of(const sockaddr* address) {
   if (address == nullptr) return std::nullopt;
   if (address->sa_family == AF_INET) {
-    return IpAddress::from_v4(ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr));
+    return IpAddress::from_v4(
+        ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr));
   }
   if (address->sa_family == AF_INET6) {
     IpAddress::Bytes bytes;
-    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, bytes.size());
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr,
+                bytes.size());
     return IpAddress::from_bytes(bytes);
   }
   return std::nullopt;
@@ -221,19 +253,22 @@ unsigned long unneeded_steps(const Steps& steps) {
   return declined;
 }
 
-sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned long offered_steps, unsigned long, unsigned long,
-                      unsigned long* actions, unsigned long* steps, unsigned long*, unsigned long*) {
+sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned long offered_steps,
+                      unsigned long, unsigned long, unsigned long* actions, unsigned long* steps,
+                      unsigned long*, unsigned long*) {
   Libmilter* adapter = the_adapter;
   if (adapter == nullptr) return SMFIS_REJECT;
   try {
     Link* link = adapter->open_link();
     if (link == nullptr) return SMFIS_REJECT;  // the MTA takes its default action
     smfi_setpriv(context, link);
-    constexpr unsigned long kWanted = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_DELRCPT |
-                                      SMFIF_QUARANTINE | SMFIF_CHGFROM | SMFIF_SETSYMLIST;
+    constexpr unsigned long kWanted = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY |
+                                      SMFIF_ADDRCPT | SMFIF_DELRCPT | SMFIF_QUARANTINE |
+                                      SMFIF_CHGFROM | SMFIF_SETSYMLIST;
     *actions = offered_actions & kWanted;
     const Steps needed = steps_of(link->session->program());
-    constexpr unsigned long kHelpful = SMFIP_RCPT_REJ | SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC;
+    constexpr unsigned long kHelpful =
+        SMFIP_RCPT_REJ | SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC;
     *steps = offered_steps & (unneeded_steps(needed) | kHelpful);
     link->leading_space = (*steps & SMFIP_HDR_LEADSPC) != 0;
     if ((*actions & SMFIF_SETSYMLIST) != 0) {
@@ -242,10 +277,12 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
         const char* macros;
       };
       static constexpr Row kLists[] = {
-          {SMFIM_CONNECT, MacroLists::kConnect}, {SMFIM_HELO, MacroLists::kHelo},        {SMFIM_ENVFROM, MacroLists::kMail},
-          {SMFIM_ENVRCPT, MacroLists::kRcpt},    {SMFIM_DATA, MacroLists::kData},        {SMFIM_EOH, MacroLists::kEndOfHeaders},
+          {SMFIM_CONNECT, MacroLists::kConnect}, {SMFIM_HELO, MacroLists::kHelo},
+          {SMFIM_ENVFROM, MacroLists::kMail},    {SMFIM_ENVRCPT, MacroLists::kRcpt},
+          {SMFIM_DATA, MacroLists::kData},       {SMFIM_EOH, MacroLists::kEndOfHeaders},
           {SMFIM_EOM, MacroLists::kEndOfMessage}};
-      for (const Row& row : kLists) smfi_setsymlist(context, row.where, const_cast<char*>(row.macros));
+      for (const Row& row : kLists)
+        smfi_setsymlist(context, row.where, const_cast<char*>(row.macros));
     }
     return SMFIS_CONTINUE;
   } catch (...) {
@@ -253,8 +290,9 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
   }
 }
 
-// After a `K` (quit, a new connection follows on the same socket) libmilter has called on_close and does not negotiate
-// again: the new session keeps the steps of the old one, and HDR_LEADSPC, which every MTA that sends `K` offers.
+// After a `K` (quit, a new connection follows on the same socket) libmilter has called on_close and
+// does not negotiate again: the new session keeps the steps of the old one, and HDR_LEADSPC, which
+// every MTA that sends `K` offers.
 void reopen(SMFICTX* context) {
   Libmilter* adapter = the_adapter;
   if (adapter == nullptr || smfi_getpriv(context) != nullptr) return;
@@ -284,7 +322,9 @@ sfsistat on_connect(SMFICTX* context, char* host, _SOCK_ADDR* address) {
 
 sfsistat on_helo(SMFICTX* context, char* name) {
   return guard(context, [&](Libmilter& adapter, Link& link) {
-    return adapter.answer(context, link, link.session->helo(bounded(adapter, name), tls_of(ContextMacros(context))), false);
+    return adapter.answer(
+        context, link, link.session->helo(bounded(adapter, name), tls_of(ContextMacros(context))),
+        false);
   });
 }
 
@@ -298,7 +338,8 @@ sfsistat on_mail(SMFICTX* context, char** argv) {
     envelope.parameters = parameters(adapter, argv);
     envelope.login = login_of(macros);
     envelope.queue_id = queue_id_of(macros);
-    return adapter.answer(context, link, link.session->mail_from(std::move(envelope), tls_of(macros)), false);
+    return adapter.answer(context, link,
+                          link.session->mail_from(std::move(envelope), tls_of(macros)), false);
   });
 }
 
@@ -309,7 +350,8 @@ sfsistat on_rcpt(SMFICTX* context, char** argv) {
     recipient.path = bounded(adapter, argv[0]);
     recipient.parameters = parameters(adapter, argv);
     fill_recipient(macros, recipient);
-    return adapter.answer(context, link, link.session->rcpt_to(std::move(recipient), queue_id_of(macros)), false);
+    return adapter.answer(context, link,
+                          link.session->rcpt_to(std::move(recipient), queue_id_of(macros)), false);
   });
 }
 
@@ -329,7 +371,8 @@ sfsistat on_data(SMFICTX* context) {
 
 sfsistat on_unknown(SMFICTX* context, const char* line) {
   return guard(context, [&](Libmilter& adapter, Link& link) {
-    return adapter.answer(context, link, link.session->unknown_command(bounded(adapter, line)), false);
+    return adapter.answer(context, link, link.session->unknown_command(bounded(adapter, line)),
+                          false);
   });
 }
 
@@ -358,7 +401,8 @@ sfsistat on_body(SMFICTX* context, unsigned char* bytes, std::size_t length) {
 sfsistat on_end(SMFICTX* context) {
   return guard(context, [&](Libmilter& adapter, Link& link) {
     if (const auto held = adapter.take_held(link)) return say(context, *held);
-    return adapter.answer(context, link, link.session->end_of_message(queue_id_of(ContextMacros(context))), true);
+    return adapter.answer(context, link,
+                          link.session->end_of_message(queue_id_of(ContextMacros(context))), true);
   });
 }
 
@@ -384,8 +428,8 @@ smfiDesc description() {
   smfiDesc desc{};
   desc.xxfi_name = const_cast<char*>("sluice");
   desc.xxfi_version = SMFI_VERSION;
-  desc.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_DELRCPT | SMFIF_QUARANTINE |
-                    SMFIF_CHGFROM | SMFIF_SETSYMLIST;
+  desc.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_DELRCPT |
+                    SMFIF_QUARANTINE | SMFIF_CHGFROM | SMFIF_SETSYMLIST;
   desc.xxfi_connect = on_connect;
   desc.xxfi_helo = on_helo;
   desc.xxfi_envfrom = on_mail;
@@ -408,8 +452,8 @@ Result<void> Libmilter::start(int fd, SessionSource& source, const engine::Resou
   fd_ = fd;
   const std::string spec = "fd:" + std::to_string(fd);
   smfi_settimeout(7'210);  // longer than any MTA waits: the MTA decides when a session is dead
-  if (smfi_setconn(mutable_text(spec)) != MI_SUCCESS || smfi_register(description()) != MI_SUCCESS ||
-      smfi_opensocket(false) != MI_SUCCESS)
+  if (smfi_setconn(mutable_text(spec)) != MI_SUCCESS ||
+      smfi_register(description()) != MI_SUCCESS || smfi_opensocket(false) != MI_SUCCESS)
     return permanent("libmilter does not take the listening socket");
   thread_ = std::thread([this] {
     smfi_main();
@@ -418,20 +462,22 @@ Result<void> Libmilter::start(int fd, SessionSource& source, const engine::Resou
   return {};
 }
 
-// The descriptor that libmilter polls is replaced by a socket to which nobody can connect. A socket inherited from
-// systemd stays open there: clients wait in its backlog for the next process.
+// The descriptor that libmilter polls is replaced by a socket to which nobody can connect. A socket
+// inherited from systemd stays open there: clients wait in its backlog for the next process.
 void Libmilter::stop_accepting() {
   const int quiet = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (quiet < 0 || fd_ < 0) return;
   sockaddr_un nowhere{};
   nowhere.sun_family = AF_UNIX;
-  ::bind(quiet, reinterpret_cast<sockaddr*>(&nowhere), sizeof(sa_family_t));  // a name that the kernel makes up
+  ::bind(quiet, reinterpret_cast<sockaddr*>(&nowhere),
+         sizeof(sa_family_t));  // a name that the kernel makes up
   ::listen(quiet, 1);
   ::dup2(quiet, fd_);
   ::close(quiet);
 }
 
-// libmilter takes up to 5 s to notice a stop and does not wait for sessions, so at the end of the process it is left alone.
+// libmilter takes up to 5 s to notice a stop and does not wait for sessions, so at the end of the
+// process it is left alone.
 Libmilter::~Libmilter() {
   if (thread_.joinable()) {
     smfi_stop();

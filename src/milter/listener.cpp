@@ -26,13 +26,15 @@ std::string system_error(std::string what) { return what + ": " + std::strerror(
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > 65535) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || value > 65535)
+    return std::nullopt;
   return static_cast<std::uint16_t>(value);
 }
 
 Result<ListenSpec> parse_unix(std::string_view path) {
   if (path.empty() || path[0] != '/') return config_error("a unix socket needs an absolute path");
-  if (path.size() > kMaxPathBytes) return config_error("the path of a unix socket may have 100 bytes");
+  if (path.size() > kMaxPathBytes)
+    return config_error("the path of a unix socket may have 100 bytes");
   ListenSpec spec;
   spec.path = std::string(path);
   return spec;
@@ -41,14 +43,17 @@ Result<ListenSpec> parse_unix(std::string_view path) {
 Result<ListenSpec> parse_inet(std::string_view rest) {
   const std::size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0)
-    return config_error("write inet:HOST:PORT; without a host the whole world could speak to the filter");
+    return config_error(
+        "write inet:HOST:PORT; without a host the whole world could speak to the filter");
   std::string_view host = rest.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
   const auto address = IpAddress::parse(host);
   const auto port = parse_port(rest.substr(colon + 1));
   if (!address) return config_error("`" + std::string(host) + "` is no address");
-  if (!port) return config_error("`" + std::string(rest.substr(colon + 1)) + "` is no port (0 to 65535)");
+  if (!port)
+    return config_error("`" + std::string(rest.substr(colon + 1)) + "` is no port (0 to 65535)");
   ListenSpec spec;
   spec.kind = ListenSpec::Kind::Inet;
   spec.address = *address;
@@ -81,7 +86,8 @@ Result<int> open_unix(const ListenSpec& spec, const std::string& unique) {
   const mode_t before = ::umask(0117);
   const int bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(before);
-  if (bound != 0 || ::listen(fd, kBacklog) != 0 || ::rename(unique.c_str(), spec.path.c_str()) != 0) {
+  if (bound != 0 || ::listen(fd, kBacklog) != 0 ||
+      ::rename(unique.c_str(), spec.path.c_str()) != 0) {
     auto error = temporary(system_error(spec.path));
     ::unlink(unique.c_str());
     ::close(fd);
@@ -107,7 +113,9 @@ socklen_t to_sockaddr(const ListenSpec& spec, sockaddr_storage& storage) {
 
 Result<int> open_inet(const ListenSpec& spec) {
   if (!is_loopback(spec.address) && spec.allow_from.empty())
-    return config_error(spec.to_string() + ": whoever connects can claim any login; name the MTA's hosts in allow_from");
+    return config_error(
+        spec.to_string() +
+        ": whoever connects can claim any login; name the MTA's hosts in allow_from");
   sockaddr_storage storage{};
   const socklen_t length = to_sockaddr(spec, storage);
   const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -115,7 +123,8 @@ Result<int> open_inet(const ListenSpec& spec) {
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0 || ::listen(fd, kBacklog) != 0) {
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
+      ::listen(fd, kBacklog) != 0) {
     auto error = temporary(system_error(spec.to_string()));
     ::close(fd);
     return error;
@@ -130,7 +139,8 @@ Result<int> take_inherited(const ListenSpec& spec) {
     return config_error(spec.to_string() + ": no listening socket was inherited there");
   ::fcntl(spec.fd, F_SETFD, FD_CLOEXEC);
   const int on = 1;
-  ::setsockopt(spec.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on a unix socket, which needs none
+  ::setsockopt(spec.fd, IPPROTO_TCP, TCP_NODELAY, &on,
+               sizeof on);  // fails on a unix socket, which needs none
   return spec.fd;
 }
 
@@ -174,7 +184,10 @@ Result<Listener> Listener::open(const ListenSpec& spec) {
 }
 
 Listener::Listener(Listener&& other) noexcept
-    : spec_(std::move(other.spec_)), fd_(std::exchange(other.fd_, -1)), device_(other.device_), inode_(other.inode_) {}
+    : spec_(std::move(other.spec_)),
+      fd_(std::exchange(other.fd_, -1)),
+      device_(other.device_),
+      inode_(other.inode_) {}
 
 Listener::~Listener() {
   if (fd_ >= 0) ::close(fd_);
@@ -195,16 +208,19 @@ std::string Listener::attach_lines() const {
   std::string postfix = spec_.to_string();
   std::string sendmail = "local:" + spec_.path;
   if (spec_.kind == ListenSpec::Kind::Inet)
-    sendmail = (spec_.address.is_v4() ? "inet:" : "inet6:") + std::to_string(spec_.port) + "@" + spec_.address.to_string();
+    sendmail = (spec_.address.is_v4() ? "inet:" : "inet6:") + std::to_string(spec_.port) + "@" +
+               spec_.address.to_string();
   if (spec_.kind == ListenSpec::Kind::Inherited) postfix = sendmail = "ADDRESS OF THE SOCKET UNIT";
-  return "main.cf:     smtpd_milters = " + postfix + "\n             milter_default_action = tempfail\n" +
-         "sendmail.mc: INPUT_MAIL_FILTER(`sluice', `S=" + sendmail + ", F=T, T=C:30s;S:30s;R:30s;E:5m')dnl\n";
+  return "main.cf:     smtpd_milters = " + postfix +
+         "\n             milter_default_action = tempfail\n" +
+         "sendmail.mc: INPUT_MAIL_FILTER(`sluice', `S=" + sendmail +
+         ", F=T, T=C:30s;S:30s;R:30s;E:5m')dnl\n";
 }
 
 void Listener::remove_path() const {
   struct stat place {};
-  if (spec_.kind == ListenSpec::Kind::Unix && ::lstat(spec_.path.c_str(), &place) == 0 && place.st_dev == device_ &&
-      place.st_ino == inode_)
+  if (spec_.kind == ListenSpec::Kind::Unix && ::lstat(spec_.path.c_str(), &place) == 0 &&
+      place.st_dev == device_ && place.st_ino == inode_)
     ::unlink(spec_.path.c_str());
 }
 

@@ -10,7 +10,8 @@ constexpr std::size_t kMaxMacro = 1'024;  // bytes of one value; the rest is cut
 
 std::string text(const MacroSource& macros, const char* name) {
   const char* value = macros.macro(name);
-  return value != nullptr ? std::string(std::string_view(value).substr(0, kMaxMacro)) : std::string();
+  return value != nullptr ? std::string(std::string_view(value).substr(0, kMaxMacro))
+                          : std::string();
 }
 
 template <class Number>
@@ -18,7 +19,8 @@ std::optional<Number> number(const MacroSource& macros, const char* name) {
   const std::string value = text(macros, name);
   Number result{};
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-  if (value.empty() || error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+  if (value.empty() || error != std::errc() || end != value.data() + value.size())
+    return std::nullopt;
   return result;
 }
 
@@ -61,17 +63,22 @@ std::string decode_plus(std::string_view name) {
 }  // namespace
 
 void fill_connection(const MacroSource& macros, mail::Connection& connection) {
-  if (const std::string name = text(macros, "{client_name}"); !name.empty()) connection.client_name = name;
-  if (const std::string ptr = text(macros, "{client_ptr}"); !ptr.empty()) connection.client_ptr = ptr;
+  if (const std::string name = text(macros, "{client_name}"); !name.empty())
+    connection.client_name = name;
+  if (const std::string ptr = text(macros, "{client_ptr}"); !ptr.empty())
+    connection.client_ptr = ptr;
   connection.resolve = resolve_of(text(macros, "{client_resolve}"));
-  // A forged or failed name is "unknown" in {client_name}; {client_ptr} keeps what the PTR record said.
+  // A forged or failed name is "unknown" in {client_name}; {client_ptr} keeps what the PTR record
+  // said.
   if (connection.client_ptr == "unknown") connection.client_ptr.reset();
-  if (const auto port = number<std::uint16_t>(macros, "{client_port}")) connection.client_port = *port;
+  if (const auto port = number<std::uint16_t>(macros, "{client_port}"))
+    connection.client_port = *port;
   connection.server_name = text(macros, "j");
   connection.server_ip = IpAddress::parse(text(macros, "{daemon_addr}"));
   connection.server_port = number<std::uint16_t>(macros, "{daemon_port}");
   // Postfix says 0 for clients that it does not count.
-  if (const auto open = number<int>(macros, "{client_connections}"); open && *open > 0) connection.client_connections = open;
+  if (const auto open = number<int>(macros, "{client_connections}"); open && *open > 0)
+    connection.client_connections = open;
 }
 
 mail::Tls tls_of(const MacroSource& macros) {
@@ -80,9 +87,11 @@ mail::Tls tls_of(const MacroSource& macros) {
   tls.active = !tls.version.empty();
   tls.cipher_bits = number<int>(macros, "{cipher_bits}");
   const std::string subject = text(macros, "{cert_subject}");
-  // Sendmail tells of every certificate and says in {verify} whether it is good; Postfix tells only of verified ones.
+  // Sendmail tells of every certificate and says in {verify} whether it is good; Postfix tells only
+  // of verified ones.
   const char* verify = macros.macro("{verify}");
-  tls.verified = tls.active && (verify != nullptr ? std::string_view(verify) == "OK" : !subject.empty());
+  tls.verified =
+      tls.active && (verify != nullptr ? std::string_view(verify) == "OK" : !subject.empty());
   if (tls.verified && !subject.empty()) tls.cert_cn = common_name(subject);
   return tls;
 }

@@ -6,7 +6,8 @@ namespace sluice::facts {
 
 TEST_CASE("dkim, dmarc, arc: what nobody verifies is unknown, never a pass and never a fail") {
   FactFixture f;
-  for (const char* name : {"dkim.result", "dkim.domains", "dmarc.result", "dmarc.policy", "arc.result", "arc.sealer"})
+  for (const char* name :
+       {"dkim.result", "dkim.domains", "dmarc.result", "dmarc.policy", "arc.result", "arc.sealer"})
     CHECK(f.ask(name) == policy::Value(policy::Unknown{policy::UnknownReason::Unsupported}));
 }
 

@@ -20,15 +20,19 @@ constexpr const char* kMixed = "multipart/mixed; boundary=\"b1\"";
 // A zip archive with the one member run.js, and one whose member is encrypted.
 constexpr const char* kZip =
     "UEsDBBQAAAAIAAAAIVyeyL1xEwAAABEAAAAGAAAAcnVuLmpzCw9OLsosKNFzTc7I1zDUtOYCAFBL\r\n"
-    "AQIUAxQAAAAIAAAAIVyeyL1xEwAAABEAAAAGAAAAAAAAAAAAAACAAQAAAABydW4uanNQSwUGAAAA\r\nAAEAAQA0AAAANwAAAAAA\r\n";
+    "AQIUAxQAAAAIAAAAIVyeyL1xEwAAABEAAAAGAAAAAAAAAAAAAACAAQAAAABydW4uanNQSwUGAAAA\r\nAAEAAQA0AAAANw"
+    "AAAAAA\r\n";
 constexpr const char* kEncryptedZip =
     "UEsDBBQAAQAAAAAAIVyQzDVdGQAAAA0AAAAKAAAAc2VjcmV0LnR4dNvsKE8s2Qkg6RQRA0jCMXQH\r\n"
     "VcYnNVp8DPhQSwECFAAUAAEAAAAAACFckMw1XRkAAAANAAAACgAAAAAAAAAAAAAAAAAAAAAAc2Vj\r\n"
     "cmV0LnR4dFBLBQYAAAAAAQABADgAAABBAAAAAAA=\r\n";
 
 std::string with_zip(const char* zip) {
-  return std::string("--b1\r\nContent-Type: text/plain\r\n\r\nsee attachment\r\n--b1\r\nContent-Type: application/zip\r\n"
-                     "Content-Disposition: attachment; filename=\"docs.zip\"\r\nContent-Transfer-Encoding: base64\r\n\r\n") +
+  return std::string(
+             "--b1\r\nContent-Type: text/plain\r\n\r\nsee attachment\r\n--b1\r\nContent-Type: "
+             "application/zip\r\n"
+             "Content-Disposition: attachment; filename=\"docs.zip\"\r\nContent-Transfer-Encoding: "
+             "base64\r\n\r\n") +
          zip + "--b1--\r\n";
 }
 
@@ -42,7 +46,8 @@ TEST_CASE("structure: parts, their types and text") {
   CHECK_FALSE(m->truncated());
 }
 
-TEST_CASE("attachments: members of a zip, none of what is no archive, unknown of an encrypted one") {
+TEST_CASE(
+    "attachments: members of a zip, none of what is no archive, unknown of an encrypted one") {
   const auto plain_zip = parse(kMixed, with_zip(kZip));
   REQUIRE(plain_zip->attachments().size() == 1);
   const Attachment& file = plain_zip->attachments()[0];
@@ -66,7 +71,9 @@ TEST_CASE("extension: case, trailing dots and blanks do not hide it") {
 
 TEST_CASE("file names: RFC 2231 pieces, RFC 2047 words, the name of Content-Type") {
   const auto name = [](std::string disposition) {
-    const auto m = parse(kMixed, "--b1\nContent-Type: application/x\nContent-Disposition: " + disposition + "\n\nx\n--b1--\n");
+    const auto m =
+        parse(kMixed, "--b1\nContent-Type: application/x\nContent-Disposition: " + disposition +
+                          "\n\nx\n--b1--\n");
     return m->attachments().at(0).name;
   };
   CHECK(name("attachment; filename*0*=utf-8''f%C3%BCr; filename*1=\".exe\"") == "für.exe");
@@ -85,8 +92,10 @@ TEST_CASE("structure: a parameter given twice, or two Content-Type fields, are a
 
 TEST_CASE("enclosed messages: their headers are text, their parts are found") {
   const auto m = parse(kMixed,
-                       "--b1\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: multipart/mixed; boundary=b2\n\n"
-                       "--b2\nContent-Type: application/x\nContent-Disposition: attachment; filename=deep.exe\n\nMZ\n--b2--\n--b1--\n");
+                       "--b1\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: "
+                       "multipart/mixed; boundary=b2\n\n"
+                       "--b2\nContent-Type: application/x\nContent-Disposition: attachment; "
+                       "filename=deep.exe\n\nMZ\n--b2--\n--b1--\n");
   CHECK(m->text().find("Subject: inner") != std::string::npos);
   REQUIRE(m->attachments().size() == 1);
   CHECK(m->attachments()[0].ext == "exe");
@@ -100,11 +109,16 @@ TEST_CASE("body: missing ends and foreign boundaries do not lose the attachment"
 
 TEST_CASE("macros: by the name of the file, by a member, by the magic of old Office files") {
   const auto one = [](std::string name, std::string content) {
-    return parse(kMixed, "--b1\nContent-Disposition: attachment; filename=" + name + "\n\n" + content + "\n--b1--\n")->attachments().at(0).macros;
+    return parse(kMixed, "--b1\nContent-Disposition: attachment; filename=" + name + "\n\n" +
+                             content + "\n--b1--\n")
+        ->attachments()
+        .at(0)
+        .macros;
   };
   CHECK(one("a.docm", "x"));
   CHECK_FALSE(one("a.docx", "x"));
-  CHECK(one("a.doc", std::string("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") + std::string("_\0V\0B\0A\0_\0P\0R\0O\0J\0E\0C\0T\0", 24)));
+  CHECK(one("a.doc", std::string("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") +
+                         std::string("_\0V\0B\0A\0_\0P\0R\0O\0J\0E\0C\0T\0", 24)));
 }
 
 TEST_CASE("charsets: declared ones, text converted to UTF-8") {
@@ -120,7 +134,8 @@ TEST_CASE("bounds: a million parts, deep nesting and long lines end in truncatio
   CHECK(wide->structure().parts.size() <= kMaxParts);
   CHECK(wide->truncated());
   std::string deep;
-  for (int i = 0; i < 10'000; ++i) deep += "--b\nContent-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=b\n\n";
+  for (int i = 0; i < 10'000; ++i)
+    deep += "--b\nContent-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=b\n\n";
   const auto nested = parse("multipart/mixed; boundary=b", deep);
   CHECK(nested->structure().parts.size() <= kMaxParts);
   std::string enclosed;

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "facts/geo_database.h"
 #include "fact_fixture.h"
+#include "facts/geo_database.h"
 
 namespace sluice::facts {
 using backends::DnsStatus;
@@ -26,10 +26,13 @@ TEST_CASE("client.ip: mail handed in on a pipe comes from the loopback address")
 
 TEST_CASE("client.net: /24 of IPv4, /64 of IPv6") {
   CHECK(client("203.0.113.9").ask("client.net") == Value(*Network::parse("203.0.113.0/24")));
-  CHECK(client("2001:db8:1:2:3::9").ask("client.net") == Value(*Network::parse("2001:db8:1:2::/64")));
+  CHECK(client("2001:db8:1:2:3::9").ask("client.net") ==
+        Value(*Network::parse("2001:db8:1:2::/64")));
 }
 
-TEST_CASE("client.rdns: what the MTA confirmed is taken, a forged name is none, a failed look-up unknown") {
+TEST_CASE(
+    "client.rdns: what the MTA confirmed is taken, a forged name is none, a failed look-up "
+    "unknown") {
   auto f = client("203.0.113.9");
   f.connection_.client_name = "Mail.Far.example";
   f.connection_.resolve = ClientResolve::Ok;
@@ -95,8 +98,9 @@ TEST_CASE("client.country: from a MaxMind file, none without one") {
   auto f = client("81.2.69.142");
   CHECK(f.ask("client.country") == Value());
   const char* folder = std::getenv("SLUICE_TEST_DATA");
-  auto db = GeoDatabase::open(std::string(folder != nullptr ? folder : SLUICE_SOURCE_DIR "/../shared/data") +
-                              "/geo/GeoLite2-Country-Test.mmdb");
+  auto db = GeoDatabase::open(
+      std::string(folder != nullptr ? folder : SLUICE_SOURCE_DIR "/../shared/data") +
+      "/geo/GeoLite2-Country-Test.mmdb");
   if (!db) {
     WARN("skipped: no test data");
     return;

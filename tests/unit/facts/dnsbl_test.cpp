@@ -12,7 +12,10 @@ namespace {
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 
 policy::Dnsbl zen() {
-  return {"zen", "zen.example", policy::Dnsbl::Of::ClientIp, {{ip("127.0.0.2"), ip("127.0.0.11")}},
+  return {"zen",
+          "zen.example",
+          policy::Dnsbl::Of::ClientIp,
+          {{ip("127.0.0.2"), ip("127.0.0.11")}},
           {{ip("127.255.255.0"), ip("127.255.255.255")}}};
 }
 
@@ -47,7 +50,8 @@ TEST_CASE("dnsbl: NXDOMAIN is no hit, a timeout unknown, nothing to ask no hit")
 
 TEST_CASE("dnsbl: lists of sender domains and HELO names") {
   FactFixture f;
-  f.envelope_ = mail::Envelope{.sender_path = "<a@Bad.example>", .parameters = {}, .login = {}, .queue_id = {}};
+  f.envelope_ = mail::Envelope{
+      .sender_path = "<a@Bad.example>", .parameters = {}, .login = {}, .queue_id = {}};
   f.helo_ = "bad.example";
   f.give("bad.example.dbl.example", DnsType::A, {FactFixture::address("127.0.0.2")});
   policy::Dnsbl list = zen();

@@ -1,5 +1,5 @@
-// A FactContext for tests: plain members to fill, DNS answers given by name and type (a missing one is pending unless
-// nothing_is_pending, then NXDOMAIN).
+// A FactContext for tests: plain members to fill, DNS answers given by name and type (a missing one
+// is pending unless nothing_is_pending, then NXDOMAIN).
 #pragma once
 #include <map>
 #include <string>
@@ -68,10 +68,13 @@ class FactFixture : public FactContext {
   // Value of a fact by name; nullopt: pending.
   Outcome ask(std::string_view name) { return find_fact(name)->resolve(*this); }
 
-  void give(const std::string& name, backends::DnsType type, std::vector<backends::DnsRecord> records) {
+  void give(const std::string& name, backends::DnsType type,
+            std::vector<backends::DnsRecord> records) {
     dns_[{name, type}] = {backends::DnsStatus::Ok, std::move(records), false};
   }
-  void give(const std::string& name, backends::DnsType type, backends::DnsStatus status) { dns_[{name, type}] = {status, {}, false}; }
+  void give(const std::string& name, backends::DnsType type, backends::DnsStatus status) {
+    dns_[{name, type}] = {status, {}, false};
+  }
   static backends::DnsRecord address(std::string_view ip) { return {*IpAddress::parse(ip), "", 0}; }
   static backends::DnsRecord name(std::string_view text, int preference = 0) {
     return {{}, std::string(text), static_cast<std::uint16_t>(preference)};

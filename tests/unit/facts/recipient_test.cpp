@@ -43,7 +43,9 @@ TEST_CASE("rcpt: counts as they are given") {
 TEST_CASE("rcpt.mx_group: registrable domain of the best MX") {
   auto f = to("<a@tenant.example>");
   CHECK(f.ask("rcpt.mx_group") == Value());
-  f.give("tenant.example", DnsType::Mx, {FactFixture::name("alt1.aspmx.l.google.com", 20), FactFixture::name("aspmx.l.google.com", 10)});
+  f.give("tenant.example", DnsType::Mx,
+         {FactFixture::name("alt1.aspmx.l.google.com", 20),
+          FactFixture::name("aspmx.l.google.com", 10)});
   CHECK(f.ask("rcpt.mx_group") == Value("google.com"));
 }
 

@@ -65,7 +65,8 @@ TEST_CASE("sender.resolves: MX, else an address; NXDOMAIN is false, a failure un
 
 TEST_CASE("sender.bogus_mx: only when every host is private or reserved") {
   auto f = from("<a@far.example>");
-  f.give("far.example", DnsType::Mx, {FactFixture::name("a.far.example", 10), FactFixture::name("b.far.example", 20)});
+  f.give("far.example", DnsType::Mx,
+         {FactFixture::name("a.far.example", 10), FactFixture::name("b.far.example", 20)});
   f.give("a.far.example", DnsType::A, {FactFixture::address("127.0.0.1")});
   f.give("b.far.example", DnsType::A, {FactFixture::address("10.0.0.1")});
   CHECK(f.ask("sender.bogus_mx") == Value(true));

@@ -83,7 +83,8 @@ TEST_CASE("spf macro: a domain keeps its last 253 characters by whole labels") {
   v.local_part = std::string(60, 'l') + "." + std::string(60, 'm');
   const std::string expanded = domain("%{l}.%{l}.%{l}.example.com", v);
   CHECK(expanded.size() <= 253);
-  // Three times two labels of 60 and "example.com" are more than fits: the first two labels are gone.
+  // Three times two labels of 60 and "example.com" are more than fits: the first two labels are
+  // gone.
   CHECK(expanded == std::string(60, 'm') + "." + v.local_part + ".example.com");
   std::string many;
   for (int i = 0; i < 4000; ++i) many += "%{s}.";

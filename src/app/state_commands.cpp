@@ -1,0 +1,220 @@
+#include "app/state_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "app/given_facts.h"
+#include "app/service.h"
+#include "base/text.h"
+#include "engine/state_key.h"
+
+namespace sluice::app {
+namespace {
+
+using backends::StateEntry;
+using backends::StateQuery;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::size_t kDefaultShown = 100, kMostShown = 100'000;
+
+std::string text_of(const json& arguments, const char* name) {
+  return arguments.value(name, std::string());
+}
+
+std::optional<std::int64_t> number(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+ControlReply usage(std::string what) { return {kUsage, "sluice: " + std::move(what) + "\n", "{}"}; }
+
+StateQuery query(StateEntry::Kind kind, const json& arguments) {
+  StateQuery query;
+  query.kind = kind;
+  query.filter = text_of(arguments, "filter");
+  const auto top = number(text_of(arguments, "top"));
+  query.limit =
+      top && *top > 0 ? std::min(kMostShown, static_cast<std::size_t>(*top)) : kDefaultShown;
+  return query;
+}
+
+std::string left(TimePoint until, TimePoint now) {
+  if (until == TimePoint{}) return "for good";
+  return render_duration(
+      std::chrono::duration_cast<std::chrono::seconds>(std::max(Duration{0}, until - now)));
+}
+
+ordered_json to_json(const StateEntry& e) {
+  return {{"name", e.name},
+          {"used", e.used},
+          {"reserved", e.reserved},
+          {"period", e.period.count() > 0 ? render_duration(e.period) : ""},
+          {"state", e.state},
+          {"first", e.first == TimePoint{} ? "" : render_datetime(e.first)},
+          {"expires", e.expires == TimePoint{} ? "" : render_datetime(e.expires)}};
+}
+
+// Name as it is kept; where names are switched off the key's hash has to do.
+const std::string& shown_name(const StateEntry& entry) {
+  return entry.name.empty() ? entry.key : entry.name;
+}
+
+struct Table {
+  std::string header;
+  std::string (*row)(const StateEntry& entry, TimePoint now);
+};
+
+ControlReply show(const StatePlaces& places, const StateQuery& query, const Table& table) {
+  const auto entries = places.store.show(query);
+  ControlReply reply;
+  ordered_json list = ordered_json::array();
+  reply.text = entries.empty() ? "nothing there\n" : table.header + "\n";
+  for (const StateEntry& entry : entries) {
+    reply.text += table.row(entry, places.now) + "\n";
+    list.push_back(to_json(entry));
+  }
+  reply.json = list.dump(-1, ' ', false, json::error_handler_t::replace);
+  return reply;
+}
+
+const Table kLimits{fmt::format("{:<60} {:>8} {:>9} {:>8} {:>10}", "LIMIT AND KEY", "USED",
+                                "RESERVED", "PERIOD", "FORGOTTEN"),
+                    [](const StateEntry& e, TimePoint now) {
+                      return fmt::format("{:<60} {:>8} {:>9} {:>8} {:>10}",
+                                         log_value(shown_name(e)), e.used, e.reserved,
+                                         render_duration(e.period), left(e.expires, now));
+                    }};
+const Table kGreylist{fmt::format("{:<80} {:<12} {:>10}", "GREYLIST AND KEY", "STATE", "FORGOTTEN"),
+                      [](const StateEntry& e, TimePoint now) {
+                        return fmt::format("{:<80} {:<12} {:>10}", log_value(shown_name(e)),
+                                           e.state, left(e.expires, now));
+                      }};
+const Table kLists{fmt::format("{:<24} {:<50} {:>10}", "LIST", "VALUE", "LEFT"),
+                   [](const StateEntry& e, TimePoint now) {
+                     return fmt::format("{:<24} {:<50} {:>10}", log_value(e.key), log_value(e.name),
+                                        left(e.expires, now));
+                   }};
+
+ControlReply forget(const StatePlaces& places, StateEntry::Kind kind, const json& arguments) {
+  const std::string filter = text_of(arguments, "FILTER");
+  if (filter.empty()) return usage("name what to forget, a part of the name that `show` prints");
+  const std::size_t count = places.store.forget(kind, filter);
+  places.ledger.forget_denials();
+  return {kOk, std::to_string(count) + (count == 1 ? " entry" : " entries") + " forgotten\n",
+          json{{"forgotten", count}}.dump()};
+}
+
+ControlReply grant(const StatePlaces& places, const json& arguments) {
+  const auto n = number(text_of(arguments, "N"));
+  const std::string text = text_of(arguments, "for");
+  const auto keep = parse_duration(text.empty() ? "1h" : text);
+  if (!n || *n < 1) return usage("N is how many more may pass");
+  if (!keep || *keep <= Duration{0}) return usage("--for `" + text + "` is no duration; write 1h");
+  const std::size_t count = places.store.grant(text_of(arguments, "FILTER"), *n, *keep);
+  places.ledger.forget_denials();
+  if (count == 0) return {kNoInput, "no limit of that name has counted anything yet\n", "{}"};
+  return {kOk,
+          fmt::format("{} more for {} {}, for {}\n", *n, count, count == 1 ? "counter" : "counters",
+                      render_duration(*keep)),
+          json{{"granted", count}}.dump()};
+}
+
+// The list and the value typed as the list is.
+struct Element {
+  const policy::DynamicList* list = nullptr;
+  engine::ListElement element;
+};
+
+Result<Element> find_element(const StatePlaces& places, const json& arguments) {
+  Element found;
+  const std::string name = text_of(arguments, "LIST"), value = text_of(arguments, "VALUE");
+  for (const policy::DynamicList& list : places.program->dynamic_lists())
+    if (list.name == name) found.list = &list;
+  if (found.list == nullptr) return permanent("the policy has no dynamic list `" + name + "`");
+  auto typed = parse_given_value(found.list->element, value);
+  if (!typed) return permanent(typed.error().what);
+  auto element = engine::list_element(*typed, found.list->element);
+  if (!element) return permanent("`" + value + "` is no value for list `" + name + "`");
+  found.element = std::move(*element);
+  return found;
+}
+
+ControlReply change_list(const StatePlaces& places, const json& arguments, bool add) {
+  auto found = find_element(places, arguments);
+  if (!found) return usage(found.error().what);
+  const std::string text = text_of(arguments, "for");
+  const auto keep = parse_duration(text);
+  if (!text.empty() && (!keep || *keep <= Duration{0}))
+    return usage("--for `" + text + "` is no duration; write 24h");
+  backends::StateOp op = backends::ListRemove{found->list->name, found->element.text};
+  if (add) {
+    auto network = found->element.network;
+    if (!network && found->element.address) network = Network(*found->element.address, 128);
+    op = backends::ListAdd{found->list->name, found->element.text, network, keep};
+  }
+  bool available = false;
+  places.store.submit({std::move(op)}, [&](const std::vector<backends::StateAnswer>& answers) {
+    available = answers.at(0).available;
+  });
+  if (!available) return {kTemporary, "the store is away\n", "{}"};
+  return {kOk,
+          found->element.text + (add ? " added to " : " removed from ") + found->list->name + "\n",
+          "{}"};
+}
+
+using Action = std::function<ControlReply(const StatePlaces&, const json&)>;
+using Actions = std::map<std::string, Action>;
+
+ControlReply run_action(const Actions& actions, const StatePlaces& places, const json& arguments) {
+  const auto action = actions.find(text_of(arguments, "action"));
+  return action != actions.end() ? action->second(places, arguments)
+                                 : usage("no action of that name");
+}
+
+}  // namespace
+
+ControlReply limits_command(const StatePlaces& places, const json& arguments) {
+  static const Actions kActions{
+      {"show", [](const StatePlaces& p,
+                  const json& a) { return show(p, query(StateEntry::Kind::Limit, a), kLimits); }},
+      {"top",
+       [](const StatePlaces& p, const json& a) {
+         StateQuery q = query(StateEntry::Kind::Limit, a);
+         q.most_used_first = true;
+         return show(p, q, kLimits);
+       }},
+      {"reset",
+       [](const StatePlaces& p, const json& a) { return forget(p, StateEntry::Kind::Limit, a); }},
+      {"grant", grant}};
+  return run_action(kActions, places, arguments);
+}
+
+ControlReply greylist_command(const StatePlaces& places, const json& arguments) {
+  static const Actions kActions{{"show",
+                                 [](const StatePlaces& p, const json& a) {
+                                   return show(p, query(StateEntry::Kind::Greylist, a), kGreylist);
+                                 }},
+                                {"forget", [](const StatePlaces& p, const json& a) {
+                                   return forget(p, StateEntry::Kind::Greylist, a);
+                                 }}};
+  return run_action(kActions, places, arguments);
+}
+
+ControlReply list_command(const StatePlaces& places, const json& arguments) {
+  static const Actions kActions{
+      {"show", [](const StatePlaces& p,
+                  const json& a) { return show(p, query(StateEntry::Kind::List, a), kLists); }},
+      {"add", [](const StatePlaces& p, const json& a) { return change_list(p, a, true); }},
+      {"remove", [](const StatePlaces& p, const json& a) { return change_list(p, a, false); }}};
+  return run_action(kActions, places, arguments);
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,12 @@
+# Fails when docs/facts is not what `sluice facts --docs` writes. Cure: sluice facts --docs docs/facts
+execute_process(COMMAND ${SLUICE} facts --docs ${FRESH} RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "sluice facts --docs failed")
+endif()
+file(GLOB pages RELATIVE ${FRESH} ${FRESH}/*.md)
+foreach(page ${pages})
+  execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files ${FRESH}/${page} ${PAGES}/${page} RESULT_VARIABLE differs)
+  if(differs)
+    message(FATAL_ERROR "docs/facts/${page} is out of date: run `sluice facts --docs docs/facts`")
+  endif()
+endforeach()
