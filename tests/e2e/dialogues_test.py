@@ -87,7 +87,7 @@ class Dialogues:
     def test_too_big_in_fact(self):
         big = message(body=("x" * 70 + "\n") * 20000)
         with self.inside() as client:
-            replies = client.send("www@example.com", ["bob@example.com"], big)
+            replies = client.send("www@shop.example", ["bob@example.com"], big)
         self.assert_refused(replies[-1], "523 5.3.4 a message of", "base/size-real")
 
     def test_a_helo_name_that_is_not_fully_qualified(self):
@@ -97,7 +97,7 @@ class Dialogues:
 
     def test_a_flooded_domain(self):
         with self.inside() as client:
-            client.say("MAIL FROM:<www@example.com>")
+            client.say("MAIL FROM:<www@shop.example>")
             for number in range(3):
                 self.assertEqual(client.say(f"RCPT TO:<u{number}@flooded.example>")[-1][:3], "250")
             self.assert_refused(client.say("RCPT TO:<u4@flooded.example>"),
@@ -106,7 +106,7 @@ class Dialogues:
 
     def test_a_user_inside_is_not_delayed(self):
         with self.greeted(self.connect(self.mta), "desktop-7") as client:
-            replies = client.send("www@example.com", ["amy@example.com"], message("from inside"))
+            replies = client.send("www@shop.example", ["amy@example.com"], message("from inside"))
         self.assertEqual(replies[-1][-1][:3], "250")
         self.assertIn("Subject: from inside", self.await_mail(self.mta, "amy@example.com")[-1])
 

@@ -20,6 +20,7 @@ rules:
     text: "%s"
   - limit: harvest
     stage: rcpt
+    when: client.ip == "127.0.0.3"
     key: client.ip
     count: failures
     max: 3/1h
@@ -30,6 +31,7 @@ rules:
 
 def told(reply):
     """The facts that a reply shows, by name."""
+    assert reply[0].startswith("554"), reply
     words = " ".join(line[4:].split(" ", 1)[1] for line in reply).split()
     return dict(word.split("=", 1) for word in words)
 
@@ -71,7 +73,7 @@ class Facts:
             client.say("EHLO after.example")
             self.assertEqual(client.auth_plain(self.login, "wrong")[-1][:3], "535")
             self.assertEqual(client.auth_plain(self.login, "secret")[-1][:3], "235")
-            facts = self.ask(client, sender="<carol@a.test>")
+            facts = self.ask(client, sender="<carol@far.example>")
         self.assertEqual(facts["helo.name"], "after.example")
         self.assertEqual((facts["tls.active"], facts["tls.version"]), ("true", "TLSv1.3"))
         self.assertEqual((facts["auth.user"].split("@")[0], facts["auth.method"].upper()), ("carol", "PLAIN"))

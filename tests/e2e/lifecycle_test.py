@@ -20,8 +20,8 @@ rules:
     text: "{text}"
   - greylist: first-contact
     stage: rcpt
-    when: rcpt.localpart == "grey"
-    key: [sender.address ?? "", rcpt.address]
+    when: rcpt.localpart == "grey" and sender.address is set
+    key: [sender.address, rcpt.address]
     delay: 2s
     then: defer 450 4.7.1
 """

@@ -34,7 +34,8 @@ _DEFINITIONS = {
                                "GroupReadableKeyFile,GroupReadableSASLDBFile,NonRootSafeAddr",
     "confTO_IDENT": "0",
     "confLOG_LEVEL": "14",
-    "confREFUSE_LA": "0", "confQUEUE_LA": "0", "confDELAY_LA": "0",
+    # deliver and accept whatever else the machine is doing
+    "confREFUSE_LA": "10000", "confQUEUE_LA": "10000", "confDELAY_LA": "10000",
     "confBAD_RCPT_THROTTLE": "0",
     "confMIN_FREE_BLOCKS": "0",
     "confMAX_DAEMON_CHILDREN": "0",
