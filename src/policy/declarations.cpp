@@ -205,17 +205,21 @@ void Declarations::declare_lets() {
     std::vector<const LetSource*> open{&let};
     const std::size_t size = let_size(let.expression, let.file, open);
     if (size <= kMaxExpressionNodes) continue;
-    findings_.error("E201", let.span, size == SIZE_MAX ? "let `" + let.name + "` refers to itself"
-                                                       : "let `" + let.name + "` is too large when written out");
-    lets_.erase(Key(let.file, let.name));
+    if (size != SIZE_MAX) findings_.error("E201", let.span, "let `" + let.name + "` is too large when written out");
+    else if (circle_ == &let) findings_.error("E201", let.span, "let `" + let.name + "` refers to itself");
+    refused_lets_.emplace(let.file, let.name);
   }
+  for (const Key& key : refused_lets_) lets_.erase(key);
 }
 
 // Nodes of an expression with its lets written out; SIZE_MAX when one of them leads back to an open one.
 std::size_t Declarations::let_size(const Node& node, std::size_t file, std::vector<const LetSource*>& open) {
   const LetSource* used = node.kind == Node::Kind::Name ? let(file, node.text) : nullptr;
   if (used) {
-    if (std::find(open.begin(), open.end(), used) != open.end()) return SIZE_MAX;
+    if (std::find(open.begin(), open.end(), used) != open.end()) {
+      circle_ = used;
+      return SIZE_MAX;
+    }
     if (const auto known = let_sizes_.find(used); known != let_sizes_.end()) return known->second;
     open.push_back(used);
     const std::size_t size = let_size(used->expression, used->file, open);

@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -47,6 +48,8 @@ class Declarations {
 
   std::optional<FoundFact> fact(std::string_view name) const;
   const LetSource* let(std::size_t file, std::string_view name) const;
+  // A let that was refused: its uses are not reported again.
+  bool is_refused_let(std::size_t file, std::string_view name) const { return refused_lets_.contains(Key(file, std::string(name))); }
   const DeclaredList* list(std::size_t file, std::string_view name) const;
   const DeclaredTable* table(std::size_t file, std::string_view name) const;
   // For "did you mean".
@@ -87,6 +90,8 @@ class Declarations {
   std::deque<FactSignature> signatures_;  // of dnsbl and declared facts
   std::map<std::string, FoundFact, std::less<>> facts_;
   std::map<Key, const LetSource*> lets_;
+  std::set<Key> refused_lets_;
+  const LetSource* circle_ = nullptr;  // where let_size() met a let that was open
   std::map<const LetSource*, std::size_t> let_sizes_;
   std::deque<DeclaredList> lists_;
   std::deque<DeclaredTable> tables_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -37,6 +38,40 @@ void warn_unreachable(Compilation& c, const std::vector<Rule>& rules) {
     } else if (always_decides(rule, c.code) && !exempted.contains(id)) {
       end = id;
     }
+  }
+}
+
+namespace {
+
+const std::string* state_key_of(const Rule& rule) {
+  if (rule.limit) return &rule.limit->state_key;
+  return rule.greylist ? &rule.greylist->state_key : nullptr;
+}
+
+// "limit/count/expressions": what is left of a state key without policy and name.
+std::string form_of(const Rule& rule, const Program& program) {
+  const std::string start = program.policy() + "/" + rule.name + "/";
+  const std::string& key = *state_key_of(rule);
+  return key.starts_with(start) ? key.substr(start.size()) : key;
+}
+
+}  // namespace
+
+void warn_about_renames(const Program& before, const Program& after, Diagnostics& diagnostics) {
+  std::set<std::string> names, keys;
+  for (const Rule& rule : after.rules()) names.insert(rule.name);
+  std::map<std::string, std::string> gone;  // form -> name
+  for (const Rule& rule : before.rules()) {
+    if (!state_key_of(rule)) continue;
+    keys.insert(*state_key_of(rule));
+    if (!names.contains(rule.name)) gone.emplace(form_of(rule, before), rule.name);
+  }
+  for (const Rule& rule : after.rules()) {
+    if (!state_key_of(rule) || keys.contains(*state_key_of(rule))) continue;
+    const auto old = gone.find(form_of(rule, after));
+    if (old != gone.end())
+      diagnostics.warning("W801", rule.origin, "`" + rule.name + "` begins without the state of `" + old->second +
+                                                   "`, which is gone: if it was renamed add `was: " + old->second + "`");
   }
 }
 

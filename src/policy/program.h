@@ -247,6 +247,10 @@ using ProgramPtr = std::shared_ptr<const Program>;
 ProgramPtr compile(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options,
                    Diagnostics& diagnostics);
 
+// After a reload: W801 for every limit and greylist of `after` that begins without state although a rule of the same form
+// that is gone had some; `was:` in the new rule keeps it.
+void warn_about_renames(const Program& before, const Program& after, Diagnostics& diagnostics);
+
 // Text in which a value is counted, greylisted and looked up: folds exactly like == of its type. Used by engine/state_key.
 std::string key_text(const Value& value, Kind kind);
 // The same where the site compares local parts exactly (CompileOptions::fold_local_part false).

@@ -166,6 +166,7 @@ TypeChecker::Result TypeChecker::let(const Node& node, const LetSource& found, c
 }
 
 TypeChecker::Result TypeChecker::unknown_name(const Node& node) {
+  if (c_.names.is_refused_let(file_, node.text)) return std::nullopt;
   const std::size_t dot = node.text.find('.');
   const std::string_view prefix = std::string_view(node.text).substr(0, dot);
   std::vector<const FactSignature*> lists;

@@ -223,3 +223,17 @@ TEST_CASE("rules: a DNS list takes its ranges as written, and hits all but the e
   CHECK(zen.error == std::vector<std::pair<IpAddress, IpAddress>>{{*IpAddress::parse("127.255.255.0"), *IpAddress::parse("127.255.255.255")}});
   CHECK(c.program->dnsbls()[1].hit[0].second == *IpAddress::parse("127.255.254.255"));
 }
+
+TEST_CASE("rules: a renamed limit is told at reload, unless it says what it was") {
+  const auto limit = [](const std::string& name) {
+    return compile_text(kHead + "  - limit: " + name + "\n    stage: mail\n    key: client.ip\n    count: messages\n    max: 10/1m\n").program;
+  };
+  const auto warnings = [&](const std::string& before, const std::string& after) {
+    Diagnostics diagnostics;
+    warn_about_renames(*limit(before), *limit(after), diagnostics);
+    return diagnostics.all().empty() ? std::string() : diagnostics.all()[0].code + ": " + diagnostics.all()[0].message;
+  };
+  CHECK(warnings("old", "new") == "W801: `new` begins without the state of `old`, which is gone: if it was renamed add `was: old`");
+  CHECK(warnings("old", "old").empty());
+  CHECK(warnings("old", "new\n    was: old").empty());
+}
