@@ -1,0 +1,85 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
+#include "app/config.h"
+
+namespace sluice::app {
+
+namespace {
+
+struct Loaded {
+  ServiceConfig config;
+  Diagnostics diagnostics;
+};
+
+Loaded load(const std::string& text) {
+  std::string path = (std::filesystem::temp_directory_path() / "sluice-config-XXXXXX").string();
+  const int fd = ::mkstemp(path.data());
+  REQUIRE(fd >= 0);
+  ::close(fd);
+  std::ofstream(path) << text;
+  Loaded loaded;
+  loaded.config = load_config(path, loaded.diagnostics);
+  std::filesystem::remove(path);
+  return loaded;
+}
+
+}  // namespace
+
+TEST_CASE("config: defaults where nothing is said") {
+  const auto l = load("policies: [site.yaml]\n");
+  CHECK(l.diagnostics.ok());
+  CHECK(l.config.listen.at(0).to_string() == "unix:/run/sluice/milter.sock");
+  CHECK(l.config.deadline == Duration(8000));
+  CHECK(l.config.store == "embedded");
+  CHECK(std::filesystem::path(l.config.policies.at(0)).is_absolute());
+}
+
+TEST_CASE("config: nested keys, units and lists") {
+  const auto l = load(
+      "policies: /etc/p.yaml\ndeadline: 3s\ndns: {servers: [127.0.0.1], timeout: 500ms}\nresources: {body_bytes: 2MB, recipients: 50}\n"
+      "trusted_relays: [192.0.2.0/24]\naddresses: {localpart: exact}\nfailure: accept\n");
+  CHECK(l.diagnostics.render() == "");
+  CHECK(l.config.dns_timeout == Duration(500));
+  CHECK(l.config.resources.body_bytes == 2u << 20);
+  CHECK(l.config.resources.recipients == 50);
+  CHECK_FALSE(l.config.fold_local_part);
+  CHECK(l.config.failure_accepts);
+}
+
+TEST_CASE("config: all mistakes at once, with a hint for a mistyped key") {
+  const auto l = load("policies: [a.yaml]\ndns: {timout: 2s}\ndeadline: soon\nstore: mysql\nlisten: tcp:1\n");
+  CHECK(l.diagnostics.errors() == 4);
+  const std::string text = l.diagnostics.render();
+  CHECK(text.find("unknown key `dns.timout`; did you mean `dns.timeout`?") != std::string::npos);
+  CHECK(text.find("`soon` is no duration") != std::string::npos);
+  CHECK(text.find("`mysql` is not one of embedded, redis") != std::string::npos);
+}
+
+TEST_CASE("config: a file that is not there, or is no map, is an error and not a crash") {
+  Diagnostics diagnostics;
+  load_config("/nonexistent/sluice.yaml", diagnostics);
+  CHECK_FALSE(diagnostics.ok());
+  CHECK_FALSE(load("- a\n- b\n").diagnostics.ok());
+  CHECK_FALSE(load("").diagnostics.ok());
+}
+
+TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }
+
+TEST_CASE("config: the shipped file has every key, and loads") {
+  std::ifstream file(SLUICE_SOURCE_DIR "/config/sluice.yaml");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  for (const ConfigKey& key : config_keys()) {
+    const std::string last(key.path.substr(key.path.rfind('.') == std::string_view::npos ? 0 : key.path.rfind('.') + 1));
+    INFO(key.path);
+    CHECK(text.find(last + ":") != std::string::npos);
+  }
+  Diagnostics diagnostics;
+  load_config(SLUICE_SOURCE_DIR "/config/sluice.yaml", diagnostics);
+  CHECK(diagnostics.render() == "");
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,85 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "milter/listener.h"
+
+namespace sluice::milter {
+
+namespace {
+
+std::string temporary_folder() {
+  std::string path = (std::filesystem::temp_directory_path() / "sluice-listener-XXXXXX").string();
+  REQUIRE(::mkdtemp(path.data()) != nullptr);
+  return path;
+}
+
+bool can_connect(const std::string& path) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const bool ok = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return ok;
+}
+
+}  // namespace
+
+TEST_CASE("listen: the three forms, and what is none of them") {
+  CHECK(parse_listen("unix:/run/sluice/milter.sock")->path == "/run/sluice/milter.sock");
+  CHECK(parse_listen("inet:127.0.0.1:7357")->port == 7357);
+  CHECK(parse_listen("inet:[::1]:7357")->address == *IpAddress::parse("::1"));
+  CHECK(parse_listen("inet:localhost:25")->to_string() == "inet:127.0.0.1:25");
+  CHECK(parse_listen("fd:3")->fd == 3);
+  for (const char* wrong : {"", "unix:", "unix:relative", "inet:7357", "inet::7357", "inet:127.0.0.1:99999", "inet:nowhere:25",
+                            "fd:0", "fd:x", "tcp:127.0.0.1:1"})
+    CHECK_FALSE(parse_listen(wrong).has_value());
+  CHECK_FALSE(parse_listen("unix:/" + std::string(200, 'x')).has_value());
+}
+
+TEST_CASE("listen: a unix socket has mode 0660 and takes the path from a predecessor without a gap") {
+  const std::string folder = temporary_folder();
+  const auto spec = *parse_listen("unix:" + folder + "/m.sock");
+  auto first = Listener::open(spec);
+  REQUIRE(first.has_value());
+  struct stat place {};
+  REQUIRE(::stat(spec.path.c_str(), &place) == 0);
+  CHECK((place.st_mode & 0777) == 0660);
+  auto second = Listener::open(spec);
+  REQUIRE(second.has_value());
+  CHECK(can_connect(spec.path));
+  first->remove_path();  // the path is the successor's now
+  CHECK(can_connect(spec.path));
+  second->remove_path();
+  CHECK_FALSE(can_connect(spec.path));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("listen: TCP sockets carry TCP_NODELAY, which accepted ones inherit") {
+  auto listener = Listener::open(*parse_listen("inet:127.0.0.1:0"));
+  REQUIRE(listener.has_value());
+  CHECK(listener->port() != 0);
+  int on = 0;
+  socklen_t length = sizeof on;
+  REQUIRE(::getsockopt(listener->fd(), IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0);
+  CHECK(on != 0);
+}
+
+TEST_CASE("listen: beyond loopback only with allow_from") {
+  const auto open_to_all = Listener::open(*parse_listen("inet:0.0.0.0:0"));
+  REQUIRE_FALSE(open_to_all.has_value());
+  CHECK(open_to_all.error().cause == Cause::Config);
+}
+
+TEST_CASE("listen: a descriptor that is no listening socket is refused") {
+  CHECK_FALSE(Listener::open(*parse_listen("fd:999")).has_value());
+}
+
+}  // namespace sluice::milter
