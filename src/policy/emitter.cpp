@@ -123,8 +123,10 @@ void hold_list(Typed& typed, Compilation& c) {
     if (!list->add(typed.children[i].constant.get<std::string>())) return;
   list->finish();
   typed.children.resize(1);
+  const Matching matching = typed.node.matching;
   typed.node = CodeNode{};
   typed.node.op = Op::InStatic;
+  typed.node.matching = matching;
   typed.node.a = c.use(StaticListPtr(std::move(list)));
 }
 }  // namespace

@@ -281,7 +281,7 @@ TruthOutcome Evaluator::in_static(const CodeNode& node) {
   if (wanted->is_unknown()) return unknown(*wanted);
   if (wanted->is_none()) return kFalse;
   const StaticList& list = *code_.lists[node.a];
-  if (node.op == Op::InStatic) return decided(list.contains(*wanted));
+  if (node.op == Op::InStatic) return decided(list.contains(*wanted, node.matching));
   const auto* domain = wanted->get_if<std::string>();
   return decided(domain && list.contains_parent(*domain));
 }
@@ -476,7 +476,7 @@ const Value* Evaluator::lookup(const CodeNode& node, Value& own) {
     own = *key;
     return &own;
   }
-  if (const Value* found = code_.tables[node.a]->find(*key)) return found;
+  if (const Value* found = code_.tables[node.a]->find(*key, node.matching)) return found;
   own = None{};
   return &own;
 }

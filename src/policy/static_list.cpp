@@ -95,6 +95,16 @@ std::optional<Value> parse_value(std::string_view text, Kind kind) {
   return std::nullopt;
 }
 
+std::vector<std::string> keys_of_text(std::string_view text, Matching matching, bool fold_local_part) {
+  std::string scratch;
+  std::vector<std::string> keys{std::string(matching_key(text, matching, fold_local_part, scratch))};
+  if (matching != Matching::Text) return keys;
+  const bool address = text.find('@') != std::string_view::npos;
+  const auto other = matching_key(text, address ? Matching::Address : Matching::Domain, fold_local_part, scratch);
+  if (other != keys.front()) keys.emplace_back(other);
+  return keys;
+}
+
 struct StaticList::Content {
   StringSet texts;
   std::vector<std::int64_t> numbers;
@@ -125,20 +135,27 @@ StaticList::~StaticList() = default;
 
 bool StaticList::add(std::string_view text) {
   const Kind kind = types_.front();
-  if (kind == Kind::Enum) return add_text(text), true;
+  if (kind == Kind::Enum) return add_key(text), true;
   auto value = parse_value(text, kind);
   if (!value) return false;
   if (const auto* number = value->get_if<std::int64_t>()) content_->numbers.push_back(*number);
   if (const auto* network = value->get_if<Network>()) content_->sorted.push_back(*network);
   if (const auto* ip = value->get_if<IpAddress>()) content_->sorted.emplace_back(*ip, 128);
-  if (const auto* name = value->get_if<std::string>()) {
-    std::string scratch;
-    add_text(matching_key(*name, matching_of(kind), fold_local_part_, scratch));
-  }
+  if (const auto* name = value->get_if<std::string>()) add_text(*name);
   return true;
 }
 
-void StaticList::add_text(std::string_view key) {
+void StaticList::add_text(std::string_view text) {
+  const Matching matching = matching_of(types_.front());
+  if (matching == Matching::Text) {
+    for (const std::string& key : keys_of_text(text, matching, fold_local_part_)) add_key(key);
+    return;
+  }
+  std::string scratch;
+  add_key(matching_key(text, matching, fold_local_part_, scratch));
+}
+
+void StaticList::add_key(std::string_view key) {
   content_->block += key;
   content_->block_lengths.push_back(static_cast<std::uint32_t>(key.size()));
 }
@@ -205,11 +222,11 @@ std::size_t StaticList::size() const {
   return content_->texts.size() + content_->numbers.size() + content_->networks.size() + content_->tuples.size();
 }
 
-bool StaticList::contains(const Value& value) const {
+bool StaticList::contains(const Value& value, Matching matching) const {
   if (types_.size() != 1) return false;
   if (const auto* text = value.get_if<std::string>()) {
     std::string scratch;
-    return content_->texts.contains(matching_key(*text, matching_of(types_.front()), fold_local_part_, scratch));
+    return content_->texts.contains(matching_key(*text, matching, fold_local_part_, scratch));
   }
   if (const auto* number = value.get_if<std::int64_t>())
     return std::binary_search(content_->numbers.begin(), content_->numbers.end(), *number);

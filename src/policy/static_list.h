@@ -32,7 +32,8 @@ class StaticList {
   std::size_t size() const;
   // `value` is set (neither none nor unknown) and of a type that the type check allows: an IpAddress or Network in a list
   // of cidr, a text in one of texts, a whole number in one of int.
-  bool contains(const Value& value) const;
+  // `matching`: how a text is compared with the list's type; a list of text is asked for addresses and domains too.
+  bool contains(const Value& value, Matching matching) const;
   bool contains_tuple(std::span<const Value* const> values) const;
   // The domain or one of its parents is in the list (`under $list`).
   bool contains_parent(std::string_view domain) const;
@@ -41,12 +42,17 @@ class StaticList {
 
  private:
   struct Content;
-  void add_text(std::string_view key);
+  void add_key(std::string_view key);
+  void add_text(std::string_view text);
   std::vector<Kind> types_;
   bool fold_local_part_;
   std::unique_ptr<Content> content_;
 };
 using StaticListPtr = std::shared_ptr<const StaticList>;
+
+// Keys under which a text is found in a list or table: its own, and for a Text that reads as an address or a domain the
+// key of that, where it differs. An address compared with a text folds as addresses do.
+std::vector<std::string> keys_of_text(std::string_view text, Matching matching, bool fold_local_part);
 
 // `text` as a value of that type, normalised as facts are: a domain as A-labels, an address by its key.
 // Kinds: all but Enum, List and Record. nullopt: it is not of that type.

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
-#include "policy/matching.h"
 #include "policy/static_list.h"
 
 namespace sluice::policy {
 namespace {
 
-// Texts in their own scratch; other kinds by their one printed form.
-std::string_view table_key(const Value& key, Kind kind, bool fold_local_part, std::string& scratch) {
-  if (const auto* text = key.get_if<std::string>())
-    return matching_key(*text, matching_of(kind), fold_local_part, scratch);
+// Texts by their key; other kinds by their one printed form.
+std::string_view table_key(const Value& key, Matching matching, bool fold_local_part, std::string& scratch) {
+  if (const auto* text = key.get_if<std::string>()) return matching_key(*text, matching, fold_local_part, scratch);
   scratch = render_value(key);
   return scratch;
 }
@@ -26,7 +24,10 @@ Table::Added Table::add(std::string_view key, Value value) {
     by_network_.emplace_back(parsed->get<Network>(), index);
   } else {
     std::string scratch;
-    if (!by_text_.emplace(table_key(*parsed, key_kind_, fold_local_part_, scratch), index).second) return Added::Twice;
+    const Matching matching = matching_of(key_kind_);
+    if (!by_text_.emplace(table_key(*parsed, matching, fold_local_part_, scratch), index).second) return Added::Twice;
+    if (const auto* text = parsed->get_if<std::string>())
+      for (std::string& other : keys_of_text(*text, matching, fold_local_part_)) by_text_.emplace(std::move(other), index);
   }
   values_.push_back(std::move(value));
   return Added::Yes;
@@ -39,10 +40,10 @@ void Table::finish() {
   lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
 }
 
-const Value* Table::find(const Value& key) const {
+const Value* Table::find(const Value& key, Matching matching) const {
   if (key_kind_ == Kind::Cidr) return find_network(key);
   std::string scratch;
-  const auto found = by_text_.find(table_key(key, key_kind_, fold_local_part_, scratch));
+  const auto found = by_text_.find(table_key(key, matching, fold_local_part_, scratch));
   return found == by_text_.end() ? nullptr : &values_[found->second];
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "policy/matching.h"
 #include "policy/type.h"
 #include "policy/value.h"
 
@@ -23,8 +24,8 @@ class Table {
 
   std::size_t size() const { return values_.size(); }
   Kind key_kind() const { return key_kind_; }
-  // nullptr: not in the table. `key` is set.
-  const Value* find(const Value& key) const;
+  // nullptr: not in the table. `key` is set; a text is compared as `matching` says (StaticList::contains).
+  const Value* find(const Value& key, Matching matching) const;
 
  private:
   const Value* find_network(const Value& key) const;

@@ -245,7 +245,9 @@ TypeChecker::Result TypeChecker::in_list(const Node& node, const DeclaredList& l
   auto wanted = check(node.children[0], &hint);
   if (!wanted || !typed_list) return std::nullopt;
   if (!check_member(node, wanted->type, hint.kind)) return std::nullopt;
+  const Matching matching = matching_of(wanted->type.kind, hint.kind);
   Typed typed = make(list.source->dynamic ? Op::InDynamic : Op::InStatic, node, Type::of(Kind::Bool), {std::move(*wanted)});
+  typed.node.matching = matching;
   if (list.source->dynamic) typed.node.a = list.dynamic;
   else if (list.content) typed.node.a = c_.use(list.content);
   return typed;

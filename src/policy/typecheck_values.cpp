@@ -102,9 +102,11 @@ TypeChecker::Result TypeChecker::lookup(const Node& node) {
                                              render_expression(node.children[0]) + "` is " + type_name(key->type));
     return std::nullopt;
   }
+  const Matching matching = matching_of(key->type.kind, table->key);
   Type type = table->value;
   type.optional = !narrowing_.is_set(node, file_, c_.names);
   Typed typed = make(Op::Lookup, node, type, {std::move(*key)});
+  typed.node.matching = matching;
   if (table->content) typed.node.a = c_.use(table->content);
   return typed;
 }

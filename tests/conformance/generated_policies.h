@@ -71,7 +71,7 @@ inline const std::vector<std::string> kNetworkTexts{"192.0.2.0/24", "192.0.2.0/2
 inline const std::string kDeclarations = R"(sluice: 1
 policy: generated
 lists:
-  words:   {type: text, items: [foo, Bar, "Ünïted", "ann@example.com"]}
+  words:   {type: text, items: [foo, Bar, "Ünïted", "ann@example.com", "O'Neil@MÜNCHEN.example", "münchen.example"]}
   names:   {type: domain, items: [example.com, münchen.example]}
   nets:    {type: cidr, items: [192.0.2.0/24, "2001:db8::/33", 198.51.100.7]}
   boxes:   {type: address, items: [Ann@Example.com, bob@a.example.com]}
@@ -79,7 +79,7 @@ lists:
   pairs:   {type: [cidr, domain], items: [[192.0.2.0/25, example.com], ["2001:db8::/32", b.test]]}
   banned:  {type: text, dynamic: true}
 tables:
-  word_number: {key: text, value: int, items: {foo: 1, BAR: 3}}
+  word_number: {key: text, value: int, items: {foo: 1, BAR: 3, "o'neil@münchen.example": -2}}
   net_word:    {key: cidr, value: text, items: {192.0.2.0/24: foo, 192.0.2.0/25: bar, "2001:db8::/32": x}}
   name_word:   {key: domain, value: text, items: {example.com: Foo, münchen.example: ünïted}}
   box_boxes:   {key: address, value: list of address, items: {ann@example.com: [bob@a.example.com, EVE@b.test], eve@b.test: []}}
@@ -143,7 +143,7 @@ class ExpressionGenerator {
   std::string domain() { return choose({"n.maybe", "n.sure", "known_or(n.maybe, n.sure)"}); }
   std::string address() { return choose({"a.maybe", "a.sure", "strip_tag(a.sure)", "strip_tag(a.maybe)"}); }
   std::string sure_int() {
-    return choose({"i.sure", "(i.maybe ?? 2)", "len(t.sure)", "len(l.texts)", "($word_number[t.sure] ?? -2)", "count(rcpts, rcpt.vip)",
+    return choose({"i.sure", "(i.maybe ?? 2)", "len(t.sure)", "len(l.texts)", "($word_number[t.sure] ?? -2)", "($word_number[a.sure] ?? 0)", "count(rcpts, rcpt.vip)",
                    "count(files, file.locked)", "known_or(i.sure, 3)"});
   }
   std::string clock() { return choose({"05:00", "12:30", "22:00", "c.sure"}); }
@@ -163,8 +163,8 @@ class ExpressionGenerator {
       case 10: return "(w.sure in 2026-01-01T00:00Z .. 2026-06-01T00:00Z)";
       case 11: return "(" + choose({"ip.sure", "ip.maybe", "net.sure"}) + in() + choose({"$nets", "l.nets", "[\"192.0.2.0/25\", \"2001:db8::1\"]", "net.sure"}) + ")";
       case 12: return "(" + text() + in() + choose({"$words", "$banned", "l.texts", "[\"FOO\", \"bar\", t.sure]", "$names"}) + ")";
-      case 13: return "(" + domain() + in() + choose({"$names", "l.names", "[\"example.com\", \"b.test\", \"a.test\", \"c.test\", \"d.test\", \"e.test\"]"}) + ")";
-      case 14: return "(" + address() + in() + choose({"$boxes", "($box_boxes[a.sure] ?? [])", "$box_boxes[a.maybe]"}) + ")";
+      case 13: return "(" + domain() + in() + choose({"$names", "$words", "l.names", "[\"example.com\", \"b.test\", \"a.test\", \"c.test\", \"d.test\", \"e.test\"]"}) + ")";
+      case 14: return "(" + address() + in() + choose({"$boxes", "$words", "($box_boxes[a.sure] ?? [])", "$box_boxes[a.maybe]"}) + ")";
       case 15: return "(" + sure_int() + in() + choose({"$numbers", "[1, 2, 3]"}) + ")";
       case 16: return "([" + choose({"ip.sure", "ip.maybe"}) + ", " + domain() + "] in $pairs)";
       case 17: return "(" + choose({text(), address(), domain()}) + choose({" contains ", " starts_with ", " ends_with "}) + choose({"\"EX\"", "\"foo\"", "\".com\"", text()}) + ")";

@@ -233,9 +233,7 @@ class NaiveEvaluator {
         if (item == std::to_string(v.get<std::int64_t>())) return true;
       } else {
         const Kind of_list = list == "names" ? Kind::Domain : list == "boxes" ? Kind::Address : Kind::Text;
-        // A list folds as its own type says.
-        const Kind other = of_list == Kind::Text ? Kind::Text : of_value;
-        if (equal(v, other, Value(item), of_list)) return true;
+        if (equal(v, of_value, Value(item), of_list)) return true;
       }
     }
     return false;
@@ -302,7 +300,8 @@ class NaiveEvaluator {
           found = Value(entry.scalar.text);
         } else {
           const Kind of_key = table.name == "name_word" ? Kind::Domain : table.name == "box_boxes" ? Kind::Address : Kind::Text;
-          if (form(key.get<std::string>(), of_key, of_key) == form(entry_key.text, of_key, of_key)) found = entry_value(table.name, entry);
+          const Kind of_wanted = kind(node.children[0]);
+          if (form(key.get<std::string>(), of_wanted, of_key) == form(entry_key.text, of_wanted, of_key)) found = entry_value(table.name, entry);
         }
       }
     }
