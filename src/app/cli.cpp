@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/completion.h"
 #include "app/config.h"
 #include "app/service.h"
 #include "app/test_runner.h"
@@ -184,6 +185,29 @@ Run define_list(CLI::App& app) {
        {"remove", "Remove a value", {"LIST", "VALUE"}, {}}});
 }
 
+// Every place of the command line with what may stand there, from the parsed table.
+void collect_points(CLI::App& app, const std::string& command, std::vector<CompletionPoint>& points) {
+  CompletionPoint point{command, {}};
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) point.words.push_back("--" + name);
+  const auto subs = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* sub : subs) point.words.push_back(sub->get_name());
+  points.push_back(std::move(point));
+  for (CLI::App* sub : subs) collect_points(*sub, (command.empty() ? "" : command + " ") + sub->get_name(), points);
+}
+
+Run define_completion(CLI::App& app) {
+  auto shell = shared<std::string>();
+  app.add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  CLI::App* whole = app.get_parent();
+  return [shell, whole] {
+    std::vector<CompletionPoint> points;
+    collect_points(*whole, "", points);
+    std::cout << completion_script(*shell, points);
+    return static_cast<int>(kOk);
+  };
+}
+
 const Command kCommands[] = {
     {"run", "Run the service: the filter that the MTA asks", define_run},
     {"check", "Load configuration and policy as `run` would and print every mistake", define_check},
@@ -196,6 +220,7 @@ const Command kCommands[] = {
     {"limits", "Show and change what limits have counted", define_limits},
     {"greylist", "Show and change the greylist", define_greylist},
     {"list", "Show and change dynamic lists", define_list},
+    {"completion", "Print the completion script of a shell", define_completion},
 };
 
 constexpr const char* kFooter =

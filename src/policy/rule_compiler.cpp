@@ -163,7 +163,7 @@ void RuleCompiler::warn_about_reply(const ActionSource& written) {
     c_.findings.warning("W501", start, "421 at rcpt closes the connection for all recipients; use defer 450/451");
   const bool refuses = written.kind == ActionSource::Kind::Reject || written.kind == ActionSource::Kind::Defer;
   if (refuses && stage_ == mail::Stage::Data && source_->then_given)
-    c_.findings.warning("W505", start, "refused at data: on libmilter a client that then sends RCPT without RSET waits; refuse at rcpt or end");
+    c_.findings.warning("W505", start, "refused at data: on libmilter the client is told behind the dot, after it sent the message; refuse at rcpt, or at end");
 }
 
 void RuleCompiler::check_edit_stage(const ActionSource& written) {
