@@ -36,6 +36,12 @@ struct Question {
   DnsType type;
   std::vector<Waiter> waiters;
   bool on_its_way = false;
+  bool slow = false;  // on its way for kSlowAfter
+};
+
+struct Sent {
+  Steady::time_point at;
+  std::string key;
 };
 
 // A deadline to look at; that it may be over already (answered) is found out then.
@@ -89,6 +95,7 @@ class CaresResolver::Desk {
                std::string_view bytes);
   void finish(const std::string& key, const DnsReply& reply);
   void expire(Steady::time_point now);
+  void note_slow(Steady::time_point now);
   std::chrono::milliseconds until_next_due(Steady::time_point now);
   void dismiss_all();
   std::uint16_t fresh_id();
@@ -103,7 +110,9 @@ class CaresResolver::Desk {
   std::deque<std::string> queue_;  // keys to be sent
   std::priority_queue<Due> due_;
   std::size_t waiting_ = 0;
-  std::size_t in_flight_ = 0;
+  std::deque<Sent> sent_;      // oldest first; may be answered already
+  std::size_t in_flight_ = 0;  // on their way and not slow
+  std::size_t slow_ = 0;
   DnsCounts counts_;
   bool stopping_ = false;
 };
@@ -189,7 +198,9 @@ void CaresResolver::Desk::run() {
       if (stopping_) break;
     }
     channel_->run_once(until_next_due(Steady::now()));
-    expire(Steady::now());
+    const Steady::time_point now = Steady::now();
+    note_slow(now);
+    expire(now);
   }
   dismiss_all();
 }
@@ -199,7 +210,8 @@ bool CaresResolver::Desk::send_next() {
   DnsType type{};
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.empty() || in_flight_ >= kMaxInFlight || stopping_) return false;
+    if (queue_.empty() || in_flight_ >= kMaxInFlight || slow_ >= kMaxSlow || stopping_)
+      return false;
     key = std::move(queue_.front());
     queue_.pop_front();
     const auto at = questions_.find(key);
@@ -209,6 +221,7 @@ bool CaresResolver::Desk::send_next() {
     name = at->second.name;
     type = at->second.type;
     ++in_flight_;
+    sent_.push_back({Steady::now(), key});
   }
   send(key, std::move(name), type, true);
   return true;
@@ -263,12 +276,23 @@ void CaresResolver::Desk::finish(const std::string& key, const DnsReply& reply) 
     cache_.insert(at->second.name, at->second.type, reply.answer,
                   failed ? kFailureTtl : std::chrono::seconds(reply.ttl), Steady::now());
     waiters = std::move(at->second.waiters);
+    --(at->second.slow ? slow_ : in_flight_);
     questions_.erase(at);
-    --in_flight_;
     waiting_ -= waiters.size();
     if (failed) ++counts_.failed;
   }
   for (const Waiter& waiter : waiters) waiter.done(reply.answer);
+}
+
+void CaresResolver::Desk::note_slow(Steady::time_point now) {
+  const std::lock_guard lock(mutex_);
+  for (; !sent_.empty() && sent_.front().at + kSlowAfter <= now; sent_.pop_front()) {
+    const auto at = questions_.find(sent_.front().key);
+    if (at == questions_.end() || !at->second.on_its_way || at->second.slow) continue;
+    at->second.slow = true;
+    --in_flight_;
+    ++slow_;
+  }
 }
 
 void CaresResolver::Desk::expire(Steady::time_point now) {
@@ -296,9 +320,11 @@ std::chrono::milliseconds CaresResolver::Desk::until_next_due(Steady::time_point
   const std::lock_guard lock(mutex_);
   // What was answered needs no waking up.
   while (!due_.empty() && questions_.find(due_.top().key) == questions_.end()) due_.pop();
-  if (due_.empty()) return kIdle;
-  return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(due_.top().at - now),
-                    std::chrono::milliseconds{0}, kIdle);
+  Steady::time_point next = now + kIdle;
+  if (!due_.empty()) next = std::min(next, due_.top().at);
+  if (!queue_.empty() && !sent_.empty()) next = std::min(next, sent_.front().at + kSlowAfter);
+  return std::max(std::chrono::ceil<std::chrono::milliseconds>(next - now),
+                  std::chrono::milliseconds{0});
 }
 
 void CaresResolver::Desk::dismiss_all() {

@@ -8,8 +8,11 @@
 // - Who asks what is asked already waits for the same reply (single flight).
 // - A deadline is kept whatever the servers do: the waiting one gets Timeout, a later reply still
 // fills the cache.
-// - More than kMaxInFlight questions wait in a queue, more than kMaxWaiting callers get Timeout at
-// once.
+// - At most kMaxInFlight questions are on the way at once, the others wait in a queue. One without
+// a reply for kSlowAfter
+//   gives its place away: domains whose servers are dead cannot hold up the rest (up to kMaxSlow of
+//   them).
+// - More than kMaxWaiting callers: the next get Timeout at once.
 // - Each question carries RD, AD and EDNS; a server that answers FORMERR to EDNS is asked again
 // without. DNSSEC is left to the resolver in front of us: `authenticated` is its AD bit, believe it
 // of a local one only.
@@ -30,8 +33,9 @@
 
 namespace sluice::backends {
 
-inline constexpr std::size_t kMaxInFlight =
-    256;  // questions on the way; more replies at once overflow a UDP socket
+inline constexpr std::size_t kMaxInFlight = 256;  // more replies at once overflow a UDP socket
+inline constexpr std::size_t kMaxSlow = 8192;     // well below the 65,536 ids
+inline constexpr std::chrono::milliseconds kSlowAfter{400};
 inline constexpr std::size_t kMaxWaiting = 20000;  // callers
 inline constexpr std::chrono::seconds kFailureTtl{1};
 

@@ -126,7 +126,7 @@ TEST_CASE("resolver: the deadline is kept while the servers say nothing") {
   const Timed dropped = ask_timed(*dns, "drop.example", milliseconds(100));
   CHECK(dropped.answer.status == DnsStatus::Timeout);
   CHECK(dropped.took >= milliseconds(99));
-  CHECK(dropped.took < milliseconds(200));
+  CHECK(dropped.took < milliseconds(300));
   const Timed past = ask_timed(*dns, "drop.other.example", milliseconds(-50));
   CHECK(past.answer.status == DnsStatus::Timeout);
   CHECK(past.took < milliseconds(100));
@@ -160,7 +160,7 @@ TEST_CASE("resolver: six look-ups of 20 ms run side by side") {
     best = std::min(best, std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin));
   }
   CHECK(best >= milliseconds(20));
-  CHECK(best < milliseconds(60));
+  CHECK(best < milliseconds(100));  // one after the other: 120
 }
 
 TEST_CASE("resolver: a cached answer costs no query and comes inline, a no as well") {
@@ -229,6 +229,37 @@ TEST_CASE("resolver: more questions than may be on the way wait their turn") {
   std::size_t good = 0;
   for (auto& answer : answers) good += answer.get().status == DnsStatus::Ok ? 1U : 0U;
   CHECK(good == answers.size());
+}
+
+TEST_CASE("resolver: names whose servers are dead do not hold up the others") {
+  DnsFaultServer server;
+  const auto dns = resolver_at({server.address()}, Duration{5000});
+  std::vector<std::future<DnsAnswer>> dead;
+  for (std::size_t i = 0; i < 4 * kMaxInFlight; ++i) {
+    dead.push_back(
+        submit(*dns, "drop.n" + std::to_string(i) + ".example", DnsType::A, milliseconds(2000)));
+  }
+  const Timed good = ask_timed(*dns, "host.example", milliseconds(10'000));
+  CHECK(good.answer.status == DnsStatus::Ok);
+  CHECK(good.took >= 3 * kSlowAfter);  // four loads go before it
+  CHECK(good.took < milliseconds(3500));
+  for (auto& answer : dead) CHECK(answer.get().status == DnsStatus::Timeout);
+}
+
+TEST_CASE("resolver: with silent servers thousands of callers get their timeouts in time") {
+  DnsFaultServer server;
+  const auto dns = resolver_at({server.address()}, Duration{5000});
+  const auto begin = steady_clock::now();
+  std::vector<std::future<DnsAnswer>> answers;
+  for (int i = 0; i < 5000; ++i) {
+    answers.push_back(
+        submit(*dns, "drop.n" + std::to_string(i) + ".example", DnsType::A, milliseconds(300)));
+  }
+  std::size_t timeouts = 0;
+  for (auto& answer : answers) timeouts += answer.get().status == DnsStatus::Timeout ? 1U : 0U;
+  CHECK(timeouts == 5000);
+  CHECK(steady_clock::now() - begin < milliseconds(1500));
+  CHECK(dns->counts().late == 5000);
 }
 
 TEST_CASE("resolver: who waits when it ends gets a timeout, exactly once") {
