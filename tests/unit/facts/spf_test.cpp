@@ -9,6 +9,17 @@ using policy::Value;
 
 namespace {
 
+// A message that came through relays of our own.
+class Relayed : public FactFixture {
+ public:
+  explicit Relayed(const FactFixture& session) : FactFixture(session) {}
+  std::optional<Value> hop_;
+  const Value* fact(std::string_view name) override {
+    REQUIRE(name == "received.external_ip");
+    return hop_ ? &*hop_ : nullptr;
+  }
+};
+
 FactFixture mail_from(const char* path, const char* client = "192.0.2.1") {
   FactFixture f;
   f.connection_.client_ip = IpAddress::parse(client);
@@ -76,6 +87,20 @@ TEST_CASE("spf.result: pending until the answer is there; nothing to judge is no
   auto pipe = mail_from("<ann@far.example>");
   pipe.connection_.client_ip.reset();
   CHECK(pipe.ask("spf.result") == Value("none"));
+}
+
+TEST_CASE("received.spf: judges the first hop outside, whoever hands the message on") {
+  Relayed f(mail_from("<ann@far.example>", "198.51.100.1"));
+  CHECK_FALSE(f.ask("received.spf"));
+  f.hop_ = Value(*IpAddress::parse("192.0.2.3"));
+  CHECK(f.ask("received.spf") == Value("pass"));
+  CHECK(f.ask("spf.result") == Value("fail"));
+  f.hop_ = Value(*IpAddress::parse("203.0.113.3"));
+  CHECK(f.ask("received.spf") == Value("fail"));
+  f.hop_ = Value();
+  CHECK(f.ask("received.spf") == Value("none"));
+  f.hop_ = Value(policy::Unknown{policy::UnknownReason::Malformed});
+  CHECK(f.ask("received.spf")->reason() == policy::UnknownReason::Malformed);
 }
 
 }  // namespace sluice::facts
