@@ -42,7 +42,8 @@ class Demo:
         port = loopback.free_port()
         self.dns = subprocess.Popen(
             [sys.executable, "-B", os.path.join(os.path.dirname(__file__), "rig", "name_server.py"),
-             str(port), json.dumps(RECORDS)], stdin=subprocess.DEVNULL, start_new_session=True)
+             str(port), json.dumps(RECORDS)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
         self.sluice = Sluice(os.path.join(FOLDER, "sluice"), POLICY, f'dns: {{servers: ["127.0.0.1:{port}"]}}').start()
         self.postfix = Postfix(os.path.join(FOLDER, "postfix"), milters=[self.sluice.spec], domains=(DOMAIN,),
                                users=("bob",), hostname=f"mx.{DOMAIN}", settings={"mynetworks": "127.0.0.0/8"},
