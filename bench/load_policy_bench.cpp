@@ -1,5 +1,6 @@
-// How long a large policy takes to load, and what it holds: 10,000 rules, a file of a million addresses and one of 100,000
-// networks, loaded as `sluice check` would, then reloaded with unchanged lists.
+// How long a large policy takes to load, and what it holds: 10,000 rules, a file of a million
+// addresses and one of 100,000 networks, loaded as `sluice check` would, then reloaded with
+// unchanged lists.
 //
 //   load_policy_bench [RULES] [ADDRESSES] [NETWORKS]
 #include <fmt/format.h>
@@ -23,7 +24,8 @@ namespace {
 
 Vocabulary vocabulary() {
   std::vector<FactSignature> facts;
-  const auto add = [&facts](const char* name, const char* type, mail::Stage from, mail::Scope scope) {
+  const auto add = [&facts](const char* name, const char* type, mail::Stage from,
+                            mail::Scope scope) {
     FactSignature fact;
     fact.name = name;
     fact.type = *parse_type(type);
@@ -44,10 +46,15 @@ Vocabulary vocabulary() {
 void write_rules(std::ofstream& out, int count) {
   for (int i = 0; i < count; ++i) {
     const char* shapes[] = {
-        "  - rule: r{0}\n    stage: rcpt\n    when: sender.domain == \"d{0}.example\" and client.ip in $nets\n    then: reject 550 5.7.1\n    text: \"no mail from {{sender.domain}} here\"\n",
-        "  - rule: r{0}\n    stage: rcpt\n    when: rcpt.address in $people and rcpt.count > {0}\n    then: defer 452 4.5.3\n",
-        "  - rule: r{0}\n    stage: mail\n    when: sender.address =~ /^bounce-{0}[0-9]+@/i or sender.domain under \"x{0}.example\"\n    then: reject 550 5.7.1\n",
-        "  - limit: r{0}\n    stage: rcpt\n    when: auth.user is set and rcpt.domain == \"d{0}.example\"\n    key: auth.user\n    count: recipients\n    max: {1}/1h\n"};
+        "  - rule: r{0}\n    stage: rcpt\n    when: sender.domain == \"d{0}.example\" and "
+        "client.ip in $nets\n    then: reject 550 5.7.1\n    text: \"no mail from "
+        "{{sender.domain}} here\"\n",
+        "  - rule: r{0}\n    stage: rcpt\n    when: rcpt.address in $people and rcpt.count > {0}\n "
+        "   then: defer 452 4.5.3\n",
+        "  - rule: r{0}\n    stage: mail\n    when: sender.address =~ /^bounce-{0}[0-9]+@/i or "
+        "sender.domain under \"x{0}.example\"\n    then: reject 550 5.7.1\n",
+        "  - limit: r{0}\n    stage: rcpt\n    when: auth.user is set and rcpt.domain == "
+        "\"d{0}.example\"\n    key: auth.user\n    count: recipients\n    max: {1}/1h\n"};
     out << fmt::format(fmt::runtime(shapes[i % 4]), i, i + 1);
   }
 }
@@ -64,7 +71,8 @@ struct Loaded {
   double seconds = 0, cpu_seconds = 0;
 };
 
-Loaded load(const std::string& path, const Vocabulary& words, const std::shared_ptr<ListPool>& pool) {
+Loaded load(const std::string& path, const Vocabulary& words,
+            const std::shared_ptr<ListPool>& pool) {
   const auto begin = std::chrono::steady_clock::now();
   const std::clock_t cpu_begin = std::clock();
   Diagnostics diagnostics;
@@ -81,21 +89,28 @@ Loaded load(const std::string& path, const Vocabulary& words, const std::shared_
   return result;
 }
 
-int number(char** argv, int argc, int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; }
+int number(char** argv, int argc, int at, int otherwise) {
+  return argc > at ? std::atoi(argv[at]) : otherwise;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rules = number(argv, argc, 1, 10'000), addresses = number(argv, argc, 2, 1'000'000), networks = number(argv, argc, 3, 100'000);
+  const int rules = number(argv, argc, 1, 10'000), addresses = number(argv, argc, 2, 1'000'000),
+            networks = number(argv, argc, 3, 100'000);
   std::string shape = (fs::temp_directory_path() / "load-policy-XXXXXX").string();
   const fs::path folder = mkdtemp(shape.data());
   {
     std::ofstream people(folder / "people");
-    for (int i = 0; i < addresses; ++i) people << "user" << i << "@d" << i % 5000 << ".example.com\n";
+    for (int i = 0; i < addresses; ++i)
+      people << "user" << i << "@d" << i % 5000 << ".example.com\n";
     std::ofstream nets(folder / "nets");
-    for (int i = 0; i < networks; ++i) nets << 1 + i / 65536 % 200 << '.' << i / 256 % 256 << '.' << i % 256 << ".0/" << 24 + i % 9 << '\n';
+    for (int i = 0; i < networks; ++i)
+      nets << 1 + i / 65536 % 200 << '.' << i / 256 % 256 << '.' << i % 256 << ".0/" << 24 + i % 9
+           << '\n';
     std::ofstream policy(folder / "policy.yaml");
-    policy << "sluice: 1\npolicy: large\nlists:\n  people: {type: address, file: people}\n  nets: {type: cidr, file: nets}\nrules:\n";
+    policy << "sluice: 1\npolicy: large\nlists:\n  people: {type: address, file: people}\n  nets: "
+              "{type: cidr, file: nets}\nrules:\n";
     write_rules(policy, rules);
   }
   std::uintmax_t data = 0;
@@ -110,10 +125,13 @@ int main(int argc, char** argv) {
   malloc_trim(0);
   const std::size_t two = resident_bytes();
   const double mb = 1 << 20;
-  fmt::print("rules {} addresses {} networks {} data_mb {:.1f}\n", rules, addresses, networks, static_cast<double>(data) / mb);
-  fmt::print("load_s {:.2f} cpu_s {:.2f} held_mb {:.1f} times_data {:.2f}\n", first.seconds, first.cpu_seconds, static_cast<double>(one - before) / mb,
+  fmt::print("rules {} addresses {} networks {} data_mb {:.1f}\n", rules, addresses, networks,
+             static_cast<double>(data) / mb);
+  fmt::print("load_s {:.2f} cpu_s {:.2f} held_mb {:.1f} times_data {:.2f}\n", first.seconds,
+             first.cpu_seconds, static_cast<double>(one - before) / mb,
              static_cast<double>(one - before) / static_cast<double>(data));
-  fmt::print("reload_s {:.2f} cpu_s {:.2f} held_more_mb {:.1f}\n", second.seconds, second.cpu_seconds, (static_cast<double>(two) - static_cast<double>(one)) / mb);
+  fmt::print("reload_s {:.2f} cpu_s {:.2f} held_more_mb {:.1f}\n", second.seconds,
+             second.cpu_seconds, (static_cast<double>(two) - static_cast<double>(one)) / mb);
   fs::remove_all(folder);
   return first.program && second.program ? 0 : 1;
 }

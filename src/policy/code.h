@@ -1,7 +1,8 @@
 // Code: the expressions of a Program as flat nodes, and all they refer to. Private to policy/.
 //
-// A node is an operation with its operands in `operands[first, first + count)`. Constant subtrees were folded when it was
-// made. Depth is bounded by kMaxExpressionDepth times the depth of `let` names.
+// A node is an operation with its operands in `operands[first, first + count)`. Constant subtrees
+// were folded when it was made. Depth is bounded by kMaxExpressionDepth times the depth of `let`
+// names.
 #pragma once
 #include <re2/re2.h>
 
@@ -19,19 +20,23 @@ using NodeId = std::uint32_t;
 
 enum class Op : std::uint8_t {
   // Values.
-  Constant,     // a: constants
-  Fact,         // a: Program::facts(); flag: of one recipient
-  Field,        // a: nesting of the element, b: field
-  Item,         // a: nesting of the element
-  Lookup,       // a: tables; the key
-  Else,         // first operand that is not none
-  KnownOr,      // first operand, or the second when it is none or unknown
-  Count,        // as Any
-  Header,       // a: strings
-  StripTag, Len, Age,
-  ListOf,       // the operands as a list
+  Constant,  // a: constants
+  Fact,      // a: Program::facts(); flag: of one recipient
+  Field,     // a: nesting of the element, b: field
+  Item,      // a: nesting of the element
+  Lookup,    // a: tables; the key
+  Else,      // first operand that is not none
+  KnownOr,   // first operand, or the second when it is none or unknown
+  Count,     // as Any
+  Header,    // a: strings
+  StripTag,
+  Len,
+  Age,
+  ListOf,  // the operands as a list
   // Conditions.
-  And, Or, Not,
+  And,
+  Or,
+  Not,
   Equal,        // how, matching; flag: negated
   Order,        // cmp
   InRange,      // three operands; flag: the end is excluded, flag2: may wrap
@@ -44,14 +49,23 @@ enum class Op : std::uint8_t {
   Under,        // a domain under a domain
   UnderStatic,  // a: lists
   UnderValues,
-  Contains, StartsWith, EndsWith,
-  IsSet, IsKnown,
-  Seen,         // a: sites; operands: the values, then the duration
-  Any, All,     // operands: the collection (absent: the recipients), the condition
+  Contains,
+  StartsWith,
+  EndsWith,
+  IsSet,
+  IsKnown,
+  Seen,  // a: sites; operands: the values, then the duration
+  Any,
+  All,  // operands: the collection (absent: the recipients), the condition
 };
 
 // How two values are held equal.
-enum class Equality : std::uint8_t { Same, Numbers, Texts, Within };  // Within: an address in a network
+enum class Equality : std::uint8_t {
+  Same,
+  Numbers,
+  Texts,
+  Within
+};  // Within: an address in a network
 
 struct CodeNode {
   Op op = Op::Constant;
@@ -74,8 +88,8 @@ struct Expression {
 
 struct TemplatePiece {
   enum class Kind : std::uint8_t { Text, Value, Word } kind = Kind::Text;
-  std::string text;          // Text, Word
-  NodeId value = 0;          // Value
+  std::string text;  // Text, Word
+  NodeId value = 0;  // Value
   policy::Kind value_kind = policy::Kind::Text;
   bool upper = false;
 };
@@ -98,12 +112,12 @@ struct Code {
   std::vector<Expression> expressions;
   std::vector<std::vector<TemplatePiece>> templates;
   std::vector<SeenSite> sites;
-  std::vector<std::string> dynamic_names;  // "$banned", for unknown_fact
-  std::deque<std::vector<std::string>> words;      // of enums that tables declare
+  std::vector<std::string> dynamic_names;      // "$banned", for unknown_fact
+  std::deque<std::vector<std::string>> words;  // of enums that tables declare
   std::deque<EnumWords> enums;
   bool fold_local_part = true;
   std::string delimiters;
-  FactIndex now = 0;                       // time.now, for age(); valid when age() is used
+  FactIndex now = 0;  // time.now, for age(); valid when age() is used
 };
 
 }  // namespace sluice::policy

@@ -27,21 +27,27 @@ bool is_zone_name(const std::string& name) {
   return !name.empty() && name.front() != '/' && name.find("..") == std::string::npos;
 }
 
-constexpr ActionSource::Kind kReadsHeaders[] = {ActionSource::Kind::SubjectPrefix, ActionSource::Kind::SetHeader,
+constexpr ActionSource::Kind kReadsHeaders[] = {ActionSource::Kind::SubjectPrefix,
+                                                ActionSource::Kind::SetHeader,
                                                 ActionSource::Kind::RemoveHeader};
 
 }  // namespace
 
-Compiler::Compiler(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options,
-                   Diagnostics& diagnostics)
-    : source_(source), code_(make_code(options)), c_(source, vocabulary, options, *code_, diagnostics) {}
+Compiler::Compiler(const PolicySource& source, const Vocabulary& vocabulary,
+                   const CompileOptions& options, Diagnostics& diagnostics)
+    : source_(source),
+      code_(make_code(options)),
+      c_(source, vocabulary, options, *code_, diagnostics) {}
 
 void Compiler::group_by_stage(Program& program) const {
   for (RuleId id = 0; id < rules_.size(); ++id) {
     const Rule& rule = rules_[id];
     if (rule.mode == Mode::Disabled) continue;
     StageRules& stage = program.stages_[static_cast<std::size_t>(rule.stage)];
-    (rule.kind == RuleKind::Exempt ? stage.exempts : rule.kind == RuleKind::Score ? stage.scores : stage.deciders).push_back(id);
+    (rule.kind == RuleKind::Exempt  ? stage.exempts
+     : rule.kind == RuleKind::Score ? stage.scores
+                                    : stage.deciders)
+        .push_back(id);
   }
   for (StageRules& stage : program.stages_) {
     std::set<FactIndex> facts;
@@ -56,7 +62,8 @@ void Compiler::group_by_stage(Program& program) const {
         if (rule.limit) std::for_each(rule.limit->key.begin(), rule.limit->key.end(), note);
         if (rule.limit) std::for_each(rule.limit->max.begin(), rule.limit->max.end(), note);
         if (rule.limit) note(rule.limit->distinct);
-        if (rule.greylist) std::for_each(rule.greylist->key.begin(), rule.greylist->key.end(), note);
+        if (rule.greylist)
+          std::for_each(rule.greylist->key.begin(), rule.greylist->key.end(), note);
       }
     stage.facts.assign(facts.begin(), facts.end());
   }
@@ -69,11 +76,13 @@ void Compiler::note_needs(Program& program) const {
     program.needs_headers_ = program.needs_headers_ || fact.signature.needs_headers;
   }
   for (const Rule& rule : rules_) {
-    const bool counts_bytes = rule.limit && rule.limit->count == CountOf::Bytes && rule.stage == mail::Stage::End;
+    const bool counts_bytes =
+        rule.limit && rule.limit->count == CountOf::Bytes && rule.stage == mail::Stage::End;
     program.needs_body_ = program.needs_body_ || counts_bytes;
     for (const RuleAction& action : rule.actions) {
       program.needs_body_ = program.needs_body_ || action.kind == ActionSource::Kind::Footer;
-      const bool reads = std::find(std::begin(kReadsHeaders), std::end(kReadsHeaders), action.kind) != std::end(kReadsHeaders);
+      const bool reads = std::find(std::begin(kReadsHeaders), std::end(kReadsHeaders),
+                                   action.kind) != std::end(kReadsHeaders);
       program.needs_headers_ = program.needs_headers_ || reads;
     }
   }
@@ -85,13 +94,16 @@ void Compiler::check_timezone() {
     const auto used = c_.fact_indices.find(name);
     if (used == c_.fact_indices.end() || source_.timezone) continue;
     const auto at = c_.first_places.find(used->second);
-    c_.findings.error("E105", at == c_.first_places.end() ? SourceSpan{} : at->second,
-                      std::string("`") + name + "` needs `timezone:` in the policy (as Europe/Berlin)");
+    c_.findings.error(
+        "E105", at == c_.first_places.end() ? SourceSpan{} : at->second,
+        std::string("`") + name + "` needs `timezone:` in the policy (as Europe/Berlin)");
   }
   if (!source_.timezone || !std::filesystem::exists(kZoneFolder)) return;
   const std::string& name = source_.timezone->text;
-  if (!is_zone_name(name) || !std::filesystem::is_regular_file(std::filesystem::path(kZoneFolder) / name))
-    c_.findings.error("E205", source_.timezone->whole(), "`" + name + "` is not a time zone (as Europe/Berlin)");
+  if (!is_zone_name(name) ||
+      !std::filesystem::is_regular_file(std::filesystem::path(kZoneFolder) / name))
+    c_.findings.error("E205", source_.timezone->whole(),
+                      "`" + name + "` is not a time zone (as Europe/Berlin)");
 }
 
 std::string Compiler::hash() const {
@@ -130,8 +142,8 @@ ProgramPtr Compiler::compile() {
   return program;
 }
 
-ProgramPtr compile(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options,
-                   Diagnostics& diagnostics) {
+ProgramPtr compile(const PolicySource& source, const Vocabulary& vocabulary,
+                   const CompileOptions& options, Diagnostics& diagnostics) {
   return Compiler(source, vocabulary, options, diagnostics).compile();
 }
 

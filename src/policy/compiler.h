@@ -1,4 +1,5 @@
-// Compiler: policy as written -> Program. compile() of program.h is its only user. Private to policy/.
+// Compiler: policy as written -> Program. compile() of program.h is its only user. Private to
+// policy/.
 #pragma once
 #include "policy/rule_compiler.h"
 
@@ -6,7 +7,8 @@ namespace sluice::policy {
 
 class Compiler {
  public:
-  Compiler(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options, Diagnostics& diagnostics);
+  Compiler(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options,
+           Diagnostics& diagnostics);
   ProgramPtr compile();
 
  private:

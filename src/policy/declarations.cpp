@@ -63,8 +63,9 @@ std::vector<std::string> enum_words(std::string_view text) {
 }
 
 const std::vector<std::string_view>& type_names() {
-  static const std::vector<std::string_view> names{"bool", "int",  "float", "text",  "domain",  "address", "ip",
-                                                   "cidr", "duration", "size", "rate", "clock", "datetime"};
+  static const std::vector<std::string_view> names{
+      "bool", "int",      "float", "text", "domain", "address", "ip",
+      "cidr", "duration", "size",  "rate", "clock",  "datetime"};
   return names;
 }
 
@@ -75,9 +76,13 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
   return near.empty() ? "" : "; did you mean `" + std::string(near) + "`?";
 }
 
-Declarations::Declarations(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options,
-                           Code& code, Findings& findings)
-    : source_(source), vocabulary_(vocabulary), options_(options), code_(code), findings_(findings) {
+Declarations::Declarations(const PolicySource& source, const Vocabulary& vocabulary,
+                           const CompileOptions& options, Code& code, Findings& findings)
+    : source_(source),
+      vocabulary_(vocabulary),
+      options_(options),
+      code_(code),
+      findings_(findings) {
   for (std::size_t i = 0; i < source.files.size(); ++i) {
     files_.emplace(source.files[i].source.get(), i);
     if (source.files[i].source) read_files_.push_back(source.files[i].source->name());
@@ -103,18 +108,25 @@ std::string Declarations::full_name(std::size_t file, const std::string& name) c
 
 void Declarations::declare_dnsbls() {
   for (const DnsblSource& written : source_.dnsbls) {
-    const auto* subject = std::find_if(std::begin(kDnsblSubjects), std::end(kDnsblSubjects),
-                                       [&](const DnsblSubject& s) { return s.name == written.of.text; });
+    const auto* subject =
+        std::find_if(std::begin(kDnsblSubjects), std::end(kDnsblSubjects),
+                     [&](const DnsblSubject& s) { return s.name == written.of.text; });
     if (subject == std::end(kDnsblSubjects)) {
-      findings_.error("E205", written.of.whole(),
-                      "`" + written.of.text + "` is not one of client.ip, helo.name, sender.domain");
+      findings_.error(
+          "E205", written.of.whole(),
+          "`" + written.of.text + "` is not one of client.ip, helo.name, sender.domain");
       continue;
     }
     Dnsbl list{written.name, written.zone.text, subject->of, {}, {}};
-    const auto read = [&](const std::optional<Scalar>& scalar, std::string_view otherwise, Ranges& ranges) {
+    const auto read = [&](const std::optional<Scalar>& scalar, std::string_view otherwise,
+                          Ranges& ranges) {
       auto parsed = parse_ranges(scalar ? std::string_view(scalar->text) : otherwise);
-      if (!parsed) findings_.error("E203", scalar->whole(), "`" + scalar->text + "` is not a range of addresses (127.0.0.2-127.0.0.11)");
-      else ranges = std::move(*parsed);
+      if (!parsed)
+        findings_.error(
+            "E203", scalar->whole(),
+            "`" + scalar->text + "` is not a range of addresses (127.0.0.2-127.0.0.11)");
+      else
+        ranges = std::move(*parsed);
     };
     read(written.hit, kDefaultHit, list.hit);
     read(written.error, kDefaultError, list.error);
@@ -123,7 +135,8 @@ void Declarations::declare_dnsbls() {
     fact.available_from = subject->stage;
     fact.scope = subject->scope;
     fact.cost = "1 DNS look-up";
-    facts_[fact.name] = {&fact, UsedFact::Origin::Dnsbl, static_cast<std::uint32_t>(dnsbls_.size())};
+    facts_[fact.name] = {&fact, UsedFact::Origin::Dnsbl,
+                         static_cast<std::uint32_t>(dnsbls_.size())};
     dnsbls_.push_back(std::move(list));
   }
 }
@@ -136,7 +149,8 @@ void Declarations::declare_fact(const DeclaredFactSource& declared) {
   const auto type = parse_type(declared.type.text);
   if (!type) {
     findings_.error("E205", declared.type.whole(),
-                    "`" + declared.type.text + "` is not a type" + did_you_mean(declared.type.text, type_names()));
+                    "`" + declared.type.text + "` is not a type" +
+                        did_you_mean(declared.type.text, type_names()));
     return;
   }
   FactSignature fact;
@@ -146,8 +160,9 @@ void Declarations::declare_fact(const DeclaredFactSource& declared) {
   for (const Scalar& name : declared.args) {
     const auto argument = this->fact(name.text);
     if (!argument) {
-      findings_.error("E202", name.whole(),
-                      "unknown fact `" + name.text + "`" + did_you_mean(name.text, names_at(declared.file)));
+      findings_.error(
+          "E202", name.whole(),
+          "unknown fact `" + name.text + "`" + did_you_mean(name.text, names_at(declared.file)));
       continue;
     }
     fact.available_from = std::max(fact.available_from, argument->signature->available_from);
@@ -157,17 +172,20 @@ void Declarations::declare_fact(const DeclaredFactSource& declared) {
     fact.arguments.push_back(name.text);
   }
   agree_with_others(fact, declared);
-  const bool answered = std::any_of(options_.service_facts.begin(), options_.service_facts.end(),
-                                    [&](const FactSignature& other) { return other.name == fact.name; });
+  const bool answered =
+      std::any_of(options_.service_facts.begin(), options_.service_facts.end(),
+                  [&](const FactSignature& other) { return other.name == fact.name; });
   if (vocabulary_.find(fact.name) && !answered) return;  // the built-in one serves
   facts_[fact.name] = {&signatures_.emplace_back(fact), UsedFact::Origin::Declared, 0};
 }
 
-void Declarations::agree_with_others(const FactSignature& fact, const DeclaredFactSource& declared) {
+void Declarations::agree_with_others(const FactSignature& fact,
+                                     const DeclaredFactSource& declared) {
   const auto compare = [&](const FactSignature& other, std::string_view where) {
     if (other.type == fact.type) return;
-    findings_.error("E203", declared.type.whole(), "`" + fact.name + "` is " + type_name(fact.type) + " here and " +
-                                                       type_name(other.type) + " " + std::string(where));
+    findings_.error("E203", declared.type.whole(),
+                    "`" + fact.name + "` is " + type_name(fact.type) + " here and " +
+                        type_name(other.type) + " " + std::string(where));
   };
   for (const FactSignature& other : options_.service_facts)
     if (other.name == fact.name) compare(other, "in the service configuration");
@@ -176,14 +194,16 @@ void Declarations::agree_with_others(const FactSignature& fact, const DeclaredFa
   compare(*built_in, "as built in");
   if (built_in->available_from != fact.available_from)
     findings_.error("E301", declared.name.whole(),
-                    "`" + fact.name + "` is known from stage " + std::string(mail::stage_name(fact.available_from)) +
+                    "`" + fact.name + "` is known from stage " +
+                        std::string(mail::stage_name(fact.available_from)) +
                         " by its arguments, as built in from stage " +
                         std::string(mail::stage_name(built_in->available_from)));
 }
 
 std::optional<FoundFact> Declarations::fact(std::string_view name) const {
   if (const auto found = facts_.find(name); found != facts_.end()) return found->second;
-  if (const FactSignature* built_in = vocabulary_.find(name)) return FoundFact{built_in, UsedFact::Origin::BuiltIn, 0};
+  if (const FactSignature* built_in = vocabulary_.find(name))
+    return FoundFact{built_in, UsedFact::Origin::BuiltIn, 0};
   return std::nullopt;
 }
 
@@ -192,28 +212,36 @@ std::optional<FoundFact> Declarations::fact(std::string_view name) const {
 void Declarations::declare_lets() {
   std::vector<std::string_view> words;
   for (const FactSignature& fact : vocabulary_.all())
-    if (fact.type.words) words.insert(words.end(), fact.type.words->words.begin(), fact.type.words->words.end());
+    if (fact.type.words)
+      words.insert(words.end(), fact.type.words->words.begin(), fact.type.words->words.end());
   for (const LetSource& let : source_.lets) {
     const bool keyword = std::find(kKeywords.begin(), kKeywords.end(), let.name) != kKeywords.end();
-    if (fact(let.name)) findings_.error("E104", let.span, "`" + let.name + "` is the name of a fact");
-    else if (keyword) findings_.error("E104", let.span, "`" + let.name + "` is a word of the language");
+    if (fact(let.name))
+      findings_.error("E104", let.span, "`" + let.name + "` is the name of a fact");
+    else if (keyword)
+      findings_.error("E104", let.span, "`" + let.name + "` is a word of the language");
     else if (std::find(words.begin(), words.end(), let.name) != words.end())
       findings_.error("E104", let.span, "`" + let.name + "` is a value that facts have");
-    else lets_.emplace(Key(let.file, let.name), &let);
+    else
+      lets_.emplace(Key(let.file, let.name), &let);
   }
   for (const LetSource& let : source_.lets) {
     std::vector<const LetSource*> open{&let};
     const std::size_t size = let_size(let.expression, let.file, open);
     if (size <= kMaxExpressionNodes) continue;
-    if (size != SIZE_MAX) findings_.error("E201", let.span, "let `" + let.name + "` is too large when written out");
-    else if (circle_ == &let) findings_.error("E201", let.span, "let `" + let.name + "` refers to itself");
+    if (size != SIZE_MAX)
+      findings_.error("E201", let.span, "let `" + let.name + "` is too large when written out");
+    else if (circle_ == &let)
+      findings_.error("E201", let.span, "let `" + let.name + "` refers to itself");
     refused_lets_.emplace(let.file, let.name);
   }
   for (const Key& key : refused_lets_) lets_.erase(key);
 }
 
-// Nodes of an expression with its lets written out; SIZE_MAX when one of them leads back to an open one.
-std::size_t Declarations::let_size(const Node& node, std::size_t file, std::vector<const LetSource*>& open) {
+// Nodes of an expression with its lets written out; SIZE_MAX when one of them leads back to an open
+// one.
+std::size_t Declarations::let_size(const Node& node, std::size_t file,
+                                   std::vector<const LetSource*>& open) {
   const LetSource* used = node.kind == Node::Kind::Name ? let(file, node.text) : nullptr;
   if (used) {
     if (std::find(open.begin(), open.end(), used) != open.end()) {
@@ -261,10 +289,13 @@ void Declarations::declare_lists() {
     for (const Scalar& text : written.types) {
       const auto type = parse_type(text.text);
       const bool fits = type && !type->optional &&
-                        (type->kind == Kind::Cidr || type->kind == Kind::Int || type->kind == Kind::Ip || is_text_like(type->kind));
+                        (type->kind == Kind::Cidr || type->kind == Kind::Int ||
+                         type->kind == Kind::Ip || is_text_like(type->kind));
       if (!fits)
-        findings_.error("E205", text.whole(), "`" + text.text + "` is not one of cidr, domain, address, text, int");
-      else list.types.push_back(type->kind);
+        findings_.error("E205", text.whole(),
+                        "`" + text.text + "` is not one of cidr, domain, address, text, int");
+      else
+        list.types.push_back(type->kind);
     }
     if (list.types.size() != written.types.size() || list.types.empty()) {
       list.types.clear();
@@ -275,7 +306,9 @@ void Declarations::declare_lists() {
       dynamic_lists_.push_back({list.full_name, Type::of(list.types.front())});
       code_.dynamic_names.push_back("$" + list.full_name);
     } else {
-      list.content = load_list(written, list.types, {options_.fold_local_part, options_.pool.get(), &read_files_}, findings_);
+      list.content =
+          load_list(written, list.types,
+                    {options_.fold_local_part, options_.pool.get(), &read_files_}, findings_);
     }
   }
 }
@@ -296,22 +329,26 @@ void Declarations::declare_tables() {
       value->words = &code_.enums.back();
     }
     if (!key || key->kind == Kind::List || key->optional)
-      findings_.error("E205", written.key_type.whole(), "`" + written.key_type.text + "` is not a type of keys" +
-                                                            did_you_mean(written.key_type.text, type_names()));
+      findings_.error("E205", written.key_type.whole(),
+                      "`" + written.key_type.text + "` is not a type of keys" +
+                          did_you_mean(written.key_type.text, type_names()));
     if (!value || value->optional)
-      findings_.error("E205", written.value_type.whole(), "`" + written.value_type.text + "` is not a type of values" +
-                                                              did_you_mean(written.value_type.text, type_names()));
+      findings_.error("E205", written.value_type.whole(),
+                      "`" + written.value_type.text + "` is not a type of values" +
+                          did_you_mean(written.value_type.text, type_names()));
     if (!key || !value) continue;
     table.key = key->kind;
     table.value = *value;
     table.content =
-        load_table(written, table.key, table.value, {options_.fold_local_part, options_.pool.get(), &read_files_}, findings_);
+        load_table(written, table.key, table.value,
+                   {options_.fold_local_part, options_.pool.get(), &read_files_}, findings_);
   }
 }
 
 template <class T>
-const T* Declarations::find(const std::map<Key, const T*>& own, const std::map<std::string, const T*>& all,
-                            std::size_t file, std::string_view name) const {
+const T* Declarations::find(const std::map<Key, const T*>& own,
+                            const std::map<std::string, const T*>& all, std::size_t file,
+                            std::string_view name) const {
   const T* found = nullptr;
   if (const auto at = own.find(Key(file, std::string(name))); at != own.end()) {
     found = at->second;

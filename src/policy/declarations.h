@@ -1,5 +1,5 @@
-// Declarations: what the names of a policy mean, by the file in which they are used (LANGUAGE 9e.15): facts built in,
-// declared and of `dnsbl:`, lets, lists and tables. Private to policy/.
+// Declarations: what the names of a policy mean, by the file in which they are used (LANGUAGE
+// 9e.15): facts built in, declared and of `dnsbl:`, lets, lists and tables. Private to policy/.
 #pragma once
 #include <deque>
 #include <map>
@@ -22,10 +22,10 @@ struct FoundFact {
 
 struct DeclaredList {
   const ListSource* source = nullptr;
-  std::string full_name;             // with the prefix of its bundle
+  std::string full_name;  // with the prefix of its bundle
   std::vector<Kind> types;
-  StaticListPtr content;             // null for a dynamic list, or when it could not be loaded
-  ListId dynamic = 0;                // dynamic lists
+  StaticListPtr content;  // null for a dynamic list, or when it could not be loaded
+  ListId dynamic = 0;     // dynamic lists
   mutable bool used = false;
 };
 
@@ -40,8 +40,8 @@ struct DeclaredTable {
 
 class Declarations {
  public:
-  Declarations(const PolicySource& source, const Vocabulary& vocabulary, const CompileOptions& options, Code& code,
-               Findings& findings);
+  Declarations(const PolicySource& source, const Vocabulary& vocabulary,
+               const CompileOptions& options, Code& code, Findings& findings);
 
   // File in which something is written; `otherwise` for what was made by hand.
   std::size_t file_of(const SourceSpan& span, std::size_t otherwise) const;
@@ -49,7 +49,9 @@ class Declarations {
   std::optional<FoundFact> fact(std::string_view name) const;
   const LetSource* let(std::size_t file, std::string_view name) const;
   // A let that was refused: its uses are not reported again.
-  bool is_refused_let(std::size_t file, std::string_view name) const { return refused_lets_.contains(Key(file, std::string(name))); }
+  bool is_refused_let(std::size_t file, std::string_view name) const {
+    return refused_lets_.contains(Key(file, std::string(name)));
+  }
   const DeclaredList* list(std::size_t file, std::string_view name) const;
   const DeclaredTable* table(std::size_t file, std::string_view name) const;
   // For "did you mean".
@@ -78,8 +80,8 @@ class Declarations {
   void declare_tables();
   std::string full_name(std::size_t file, const std::string& name) const;
   template <class T>
-  const T* find(const std::map<Key, const T*>& own, const std::map<std::string, const T*>& all, std::size_t file,
-                std::string_view name) const;
+  const T* find(const std::map<Key, const T*>& own, const std::map<std::string, const T*>& all,
+                std::size_t file, std::string_view name) const;
 
   const PolicySource& source_;
   const Vocabulary& vocabulary_;

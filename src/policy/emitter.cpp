@@ -20,8 +20,8 @@ class NoFacts final : public FactSource {
 
 // Operations whose value depends on more than their operands.
 bool is_foldable(Op op) {
-  constexpr Op kAsking[] = {Op::Constant, Op::Fact, Op::Field, Op::Item, Op::Header, Op::Age,
-                            Op::InDynamic, Op::Seen, Op::Any, Op::All, Op::Count};
+  constexpr Op kAsking[] = {Op::Constant,  Op::Fact, Op::Field, Op::Item, Op::Header, Op::Age,
+                            Op::InDynamic, Op::Seen, Op::Any,   Op::All,  Op::Count};
   return std::find(std::begin(kAsking), std::end(kAsking), op) == std::end(kAsking);
 }
 
@@ -44,7 +44,8 @@ bool Emitter::is_costly(const Typed& typed) const {
     const UsedFact& fact = c_.facts[typed.node.a];
     if (fact.origin != UsedFact::Origin::BuiltIn || !fact.signature.cost.empty()) return true;
   }
-  return std::any_of(typed.children.begin(), typed.children.end(), [this](const Typed& t) { return is_costly(t); });
+  return std::any_of(typed.children.begin(), typed.children.end(),
+                     [this](const Typed& t) { return is_costly(t); });
 }
 
 // True when the node became a constant or one of its operands.
@@ -59,7 +60,8 @@ bool Emitter::simplify(Typed& typed) {
     for (const Typed& child : typed.children)
       if (constant_truth(child)) return become(typed, Value(stops)), true;
     if (typed.children.empty()) return become(typed, Value(!stops)), true;
-    std::stable_partition(typed.children.begin(), typed.children.end(), [this](const Typed& t) { return !is_costly(t); });
+    std::stable_partition(typed.children.begin(), typed.children.end(),
+                          [this](const Typed& t) { return !is_costly(t); });
     return false;
   }
   return fold(typed);
@@ -67,11 +69,16 @@ bool Emitter::simplify(Typed& typed) {
 
 bool Emitter::fold(Typed& typed) {
   const Op op = typed.node.op;
-  const bool all_constant = std::all_of(typed.children.begin(), typed.children.end(), [](const Typed& t) { return t.is_constant(); });
-  const bool loaded = (op != Op::InStatic && op != Op::UnderStatic && op != Op::InTuples) || typed.node.a < c_.code.lists.size();
-  if (!is_foldable(op) || !all_constant || !loaded || (op == Op::Lookup && typed.node.a >= c_.code.tables.size())) return false;
+  const bool all_constant = std::all_of(typed.children.begin(), typed.children.end(),
+                                        [](const Typed& t) { return t.is_constant(); });
+  const bool loaded = (op != Op::InStatic && op != Op::UnderStatic && op != Op::InTuples) ||
+                      typed.node.a < c_.code.lists.size();
+  if (!is_foldable(op) || !all_constant || !loaded ||
+      (op == Op::Lookup && typed.node.a >= c_.code.tables.size()))
+    return false;
   Code& code = c_.code;
-  const std::size_t nodes = code.nodes.size(), operands = code.operands.size(), constants = code.constants.size();
+  const std::size_t nodes = code.nodes.size(), operands = code.operands.size(),
+                    constants = code.constants.size();
   CodeNode node = typed.node;
   node.first = static_cast<std::uint32_t>(operands);
   node.count = static_cast<std::uint16_t>(typed.children.size());
@@ -112,13 +119,18 @@ namespace {
 // A list without facts is held once, with its texts in key form.
 void hold_list(Typed& typed, Compilation& c) {
   const auto all_texts = [&](std::size_t from) {
-    return std::all_of(typed.children.begin() + static_cast<std::ptrdiff_t>(from), typed.children.end(),
-                       [](const Typed& t) { return t.is_constant() && t.constant.get_if<std::string>(); });
+    return std::all_of(
+        typed.children.begin() + static_cast<std::ptrdiff_t>(from), typed.children.end(),
+        [](const Typed& t) { return t.is_constant() && t.constant.get_if<std::string>(); });
   };
   constexpr std::size_t kWorthwhile = 5;  // fewer are compared as quickly
-  if (typed.node.op != Op::InItems || typed.node.how != Equality::Texts || typed.children.size() <= kWorthwhile || !all_texts(1)) return;
+  if (typed.node.op != Op::InItems || typed.node.how != Equality::Texts ||
+      typed.children.size() <= kWorthwhile || !all_texts(1))
+    return;
   constexpr Kind kKinds[] = {Kind::Enum, Kind::Text, Kind::Domain, Kind::Address};
-  auto list = std::make_shared<StaticList>(std::vector{kKinds[static_cast<std::size_t>(typed.node.matching)]}, c.options.fold_local_part);
+  auto list = std::make_shared<StaticList>(
+      std::vector{kKinds[static_cast<std::size_t>(typed.node.matching)]},
+      c.options.fold_local_part);
   for (std::size_t i = 1; i < typed.children.size(); ++i)
     if (!list->add(typed.children[i].constant.get<std::string>())) return;
   list->finish();
@@ -166,7 +178,9 @@ void Emitter::refer(Typed& typed, CodeNode& node, NodeId id) {
       code.constants.push_back(std::move(typed.constant));
       return;
     case Op::Field:
-    case Op::Item: node.first = c_.use_string(typed.name); return;
+    case Op::Item:
+      node.first = c_.use_string(typed.name);
+      return;
     case Op::Header:
       node.a = c_.use_string(typed.name);
       node.b = c_.use_string("header(\"" + typed.name + "\")");
@@ -176,7 +190,8 @@ void Emitter::refer(Typed& typed, CodeNode& node, NodeId id) {
       sites_.push_back(node.a);
       code.sites.push_back({around_, id, prefix_ + "/seen/" + typed.name});
       return;
-    default: return;
+    default:
+      return;
   }
 }
 

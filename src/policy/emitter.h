@@ -1,5 +1,5 @@
-// Emitter: lays a typed expression down as flat nodes, with constant parts folded and cheap parts of `and` and `or` in
-// front (the result does not depend on their order). Private to policy/.
+// Emitter: lays a typed expression down as flat nodes, with constant parts folded and cheap parts
+// of `and` and `or` in front (the result does not depend on their order). Private to policy/.
 #pragma once
 #include <utility>
 #include <vector>
@@ -32,7 +32,7 @@ class Emitter {
   void refer(Typed& typed, CodeNode& node, NodeId id);
 
   Compilation& c_;
-  std::vector<NodeId> around_;          // quantifiers open
+  std::vector<NodeId> around_;  // quantifiers open
   std::vector<std::uint32_t> sites_;
   std::string prefix_;
 };

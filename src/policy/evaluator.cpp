@@ -4,8 +4,6 @@
 #include <compare>
 
 #include "base/text.h"
-#include "base/utf8.h"
-#include "mail/address.h"
 #include "mail/domain.h"
 
 namespace sluice::policy {
@@ -44,35 +42,40 @@ std::partial_ordering compare(const Value& a, const Value& b) {
 
 bool holds(Node::Op op, std::partial_ordering order) {
   switch (op) {
-    case Node::Op::Lt: return order < 0;
-    case Node::Op::Le: return order <= 0;
-    case Node::Op::Gt: return order > 0;
-    case Node::Op::Ge: return order >= 0;
-    case Node::Op::Eq: return order == 0;
-    case Node::Op::Ne: return order != 0;
+    case Node::Op::Lt:
+      return order < 0;
+    case Node::Op::Le:
+      return order <= 0;
+    case Node::Op::Gt:
+      return order > 0;
+    case Node::Op::Ge:
+      return order >= 0;
+    case Node::Op::Eq:
+      return order == 0;
+    case Node::Op::Ne:
+      return order != 0;
   }
   return false;
 }
 
 bool text_holds(Op op, std::string_view text, std::string_view part) {
   switch (op) {
-    case Op::Contains: return text.find(part) != std::string_view::npos;
-    case Op::StartsWith: return text.starts_with(part);
-    case Op::EndsWith: return text.ends_with(part);
-    default: return mail::is_under(text, part);
+    case Op::Contains:
+      return text.find(part) != std::string_view::npos;
+    case Op::StartsWith:
+      return text.starts_with(part);
+    case Op::EndsWith:
+      return text.ends_with(part);
+    default:
+      return mail::is_under(text, part);
   }
-}
-
-std::int64_t code_points(std::string_view text) {
-  std::int64_t count = 0;
-  for (std::size_t at = 0; at < text.size(); ++count)
-    at += std::max<std::size_t>(decode_utf8(text, at).length, 1);
-  return count;
 }
 
 }  // namespace
 
-TruthOutcome Evaluator::unknown(const Value& value) const { return {Truth::Unknown, value.reason(), unknown_name_}; }
+TruthOutcome Evaluator::unknown(const Value& value) const {
+  return {Truth::Unknown, value.reason(), unknown_name_};
+}
 
 // A bool that is none is no reason to act: false.
 TruthOutcome Evaluator::of_value(const Value* value) const {
@@ -85,30 +88,49 @@ TruthOutcome Evaluator::of_value(const Value* value) const {
 TruthOutcome Evaluator::truth(NodeId id) {
   const CodeNode& node = code_.nodes[id];
   switch (node.op) {
-    case Op::And: return conjunction(node, Truth::False);
-    case Op::Or: return conjunction(node, Truth::True);
-    case Op::Not: return negation(node);
-    case Op::Equal: return equal(node);
-    case Op::Order: return order(node);
-    case Op::InRange: return in_range(node);
-    case Op::Matches: return matches_pattern(node);
+    case Op::And:
+      return conjunction(node, Truth::False);
+    case Op::Or:
+      return conjunction(node, Truth::True);
+    case Op::Not:
+      return negation(node);
+    case Op::Equal:
+      return equal(node);
+    case Op::Order:
+      return order(node);
+    case Op::InRange:
+      return in_range(node);
+    case Op::Matches:
+      return matches_pattern(node);
     case Op::InStatic:
-    case Op::UnderStatic: return in_static(node);
-    case Op::InTuples: return in_tuples(node);
-    case Op::InDynamic: return in_dynamic(node);
+    case Op::UnderStatic:
+      return in_static(node);
+    case Op::InTuples:
+      return in_tuples(node);
+    case Op::InDynamic:
+      return in_dynamic(node);
     case Op::InValues:
-    case Op::UnderValues: return in_values(node);
-    case Op::InItems: return in_items(node);
+    case Op::UnderValues:
+      return in_values(node);
+    case Op::InItems:
+      return in_items(node);
     case Op::Under:
     case Op::Contains:
     case Op::StartsWith:
-    case Op::EndsWith: return text_test(node);
-    case Op::IsSet: return is_set(node);
-    case Op::IsKnown: return is_known(node);
-    case Op::Seen: return seen(node);
-    case Op::Any: return quantifier(node, Truth::True);
-    case Op::All: return quantifier(node, Truth::False);
-    default: break;
+    case Op::EndsWith:
+      return text_test(node);
+    case Op::IsSet:
+      return is_set(node);
+    case Op::IsKnown:
+      return is_known(node);
+    case Op::Seen:
+      return seen(node);
+    case Op::Any:
+      return quantifier(node, Truth::True);
+    case Op::All:
+      return quantifier(node, Truth::False);
+    default:
+      break;
   }
   Value own;
   return of_value(value(id, own));
@@ -117,24 +139,38 @@ TruthOutcome Evaluator::truth(NodeId id) {
 const Value* Evaluator::value(NodeId id, Value& own) {
   const CodeNode& node = code_.nodes[id];
   switch (node.op) {
-    case Op::Constant: return &code_.constants[node.a];
-    case Op::Fact: return fact(node);
+    case Op::Constant:
+      return &code_.constants[node.a];
+    case Op::Fact:
+      return fact(node);
     case Op::Field: {
       unknown_name_ = code_.strings[node.first];
       const auto* record = elements_[node.a]->get_if<ValuesPtr>();
       return record ? &(**record)[node.b] : elements_[node.a];
     }
-    case Op::Item: unknown_name_ = code_.strings[node.first]; return elements_[node.a];
-    case Op::Lookup: return lookup(node, own);
-    case Op::Else: return otherwise(node, own);
-    case Op::KnownOr: return known_or(node, own);
-    case Op::Count: return count(node, own);
-    case Op::Header: return header(node);
-    case Op::StripTag: return strip_tag(node, own);
-    case Op::Len: return length(node, own);
-    case Op::Age: return age(node, own);
-    case Op::ListOf: return list_of(node, own);
-    default: break;
+    case Op::Item:
+      unknown_name_ = code_.strings[node.first];
+      return elements_[node.a];
+    case Op::Lookup:
+      return lookup(node, own);
+    case Op::Else:
+      return otherwise(node, own);
+    case Op::KnownOr:
+      return known_or(node, own);
+    case Op::Count:
+      return count(node, own);
+    case Op::Header:
+      return header(node);
+    case Op::StripTag:
+      return strip_tag(node, own);
+    case Op::Len:
+      return length(node, own);
+    case Op::Age:
+      return age(node, own);
+    case Op::ListOf:
+      return list_of(node, own);
+    default:
+      break;
   }
   const TruthOutcome outcome = truth(id);
   if (outcome.truth == Truth::Pending) return nullptr;
@@ -174,8 +210,10 @@ TruthOutcome Evaluator::negation(const CodeNode& node) {
 bool Evaluator::same(const Value& a, const Value& b, const CodeNode& node) const {
   if (!a.is_set() || !b.is_set()) return a.is_none() && b.is_none();
   switch (node.how) {
-    case Equality::Same: return a == b;
-    case Equality::Numbers: return compare(a, b) == 0;
+    case Equality::Same:
+      return a == b;
+    case Equality::Numbers:
+      return compare(a, b) == 0;
     case Equality::Texts: {
       const auto* left = a.get_if<std::string>();
       const auto* right = b.get_if<std::string>();
@@ -192,7 +230,8 @@ bool Evaluator::same(const Value& a, const Value& b, const CodeNode& node) const
   return false;
 }
 
-bool Evaluator::gather(const CodeNode& node, std::size_t from, std::size_t to, Values& parts, TruthOutcome& outcome) {
+bool Evaluator::gather(const CodeNode& node, std::size_t from, std::size_t to, Values& parts,
+                       TruthOutcome& outcome) {
   bool pending = false;
   outcome = kTrue;
   for (std::size_t i = from; i < to; ++i) {
@@ -236,8 +275,10 @@ TruthOutcome Evaluator::in_range(const CodeNode& node) {
   bool pending = false;
   for (std::size_t i = 0; i < 3; ++i) {
     at[i] = value(operand(node, i), own[i]);
-    if (!at[i]) pending = true;
-    else if (at[i]->is_unknown() && !pending) return unknown(*at[i]);
+    if (!at[i])
+      pending = true;
+    else if (at[i]->is_unknown() && !pending)
+      return unknown(*at[i]);
   }
   if (pending) return kPending;
   if (!at[0]->is_set() || !at[1]->is_set() || !at[2]->is_set()) return kFalse;
@@ -309,7 +350,8 @@ TruthOutcome Evaluator::in_dynamic(const CodeNode& node) {
   return of_value(found);
 }
 
-// In a list value, or under one of its domains. An element that is unknown may be the one that is looked for.
+// In a list value, or under one of its domains. An element that is unknown may be the one that is
+// looked for.
 TruthOutcome Evaluator::in_values(const CodeNode& node) {
   Value own_wanted, own_list;
   const Value* wanted = value(operand(node, 0), own_wanted);
@@ -321,11 +363,15 @@ TruthOutcome Evaluator::in_values(const CodeNode& node) {
   if (wanted->is_none() || !items) return kFalse;
   TruthOutcome result = kFalse;
   for (const Value& item : **items) {
-    if (item.is_unknown()) result = unknown(item);
-    else if (node.op == Op::InValues && item.is_set() && same(*wanted, item, node)) return kTrue;
+    if (item.is_unknown())
+      result = unknown(item);
+    else if (node.op == Op::InValues && item.is_set() && same(*wanted, item, node))
+      return kTrue;
     if (node.op == Op::InValues || !item.is_set()) continue;
-    const auto a = matching_key(wanted->get<std::string>(), node.matching, code_.fold_local_part, scratch_);
-    const auto b = matching_key(item.get<std::string>(), node.matching, code_.fold_local_part, scratch2_);
+    const auto a =
+        matching_key(wanted->get<std::string>(), node.matching, code_.fold_local_part, scratch_);
+    const auto b =
+        matching_key(item.get<std::string>(), node.matching, code_.fold_local_part, scratch2_);
     if (mail::is_under(a, b)) return kTrue;
   }
   return result;
@@ -341,9 +387,12 @@ TruthOutcome Evaluator::in_items(const CodeNode& node) {
   for (std::size_t i = 1; i < node.count; ++i) {
     Value own;
     const Value* item = value(operand(node, i), own);
-    if (!item) pending = true;
-    else if (item->is_unknown()) result = result.truth == Truth::Unknown ? result : unknown(*item);
-    else if (wanted && same(*wanted, *item, node)) return kTrue;
+    if (!item)
+      pending = true;
+    else if (item->is_unknown())
+      result = result.truth == Truth::Unknown ? result : unknown(*item);
+    else if (wanted && same(*wanted, *item, node))
+      return kTrue;
   }
   return pending ? kPending : result;
 }
@@ -374,178 +423,6 @@ TruthOutcome Evaluator::seen(const CodeNode& node) {
   const Value* found = source_.seen(node.a, parts, within);
   unknown_name_ = "seen";
   return of_value(found);
-}
-
-// ---- elements ----
-
-template <class Each>
-bool Evaluator::for_each_element(const CodeNode& node, TruthOutcome& outcome, Each each) {
-  if (node.flag) {  // the recipients
-    const std::uint32_t outside = recipient_;
-    const std::uint32_t count = source_.recipient_count();
-    for (std::uint32_t i = 0; i < count; ++i) {
-      recipient_ = i;
-      if (!each()) break;
-    }
-    recipient_ = outside;
-    return true;
-  }
-  Value own;
-  const Value* list = value(operand(node, 1), own);
-  if (!list) outcome = kPending;
-  else if (list->is_unknown()) outcome = unknown(*list);
-  if (!list || list->is_unknown()) return false;
-  const auto* items = list->get_if<ValuesPtr>();
-  if (!items) return true;
-  for (const Value& item : **items) {
-    elements_[node.b] = &item;
-    if (!each()) break;
-  }
-  return true;
-}
-
-TruthOutcome Evaluator::quantifier(const CodeNode& node, Truth stops) {
-  TruthOutcome result = stops == Truth::True ? kFalse : kTrue;
-  TruthOutcome stopped = kPending, missing;
-  bool pending = false;
-  const bool there = for_each_element(node, missing, [&] {
-    const TruthOutcome outcome = truth(operand(node, 0));
-    if (outcome.truth == stops) stopped = outcome;
-    if (outcome.truth == Truth::Pending) pending = true;
-    if (outcome.truth == Truth::Unknown && result.truth != Truth::Unknown) result = outcome;
-    return outcome.truth != stops;
-  });
-  if (!there) return missing;
-  if (stopped.truth == stops) return stopped;
-  return pending ? kPending : result;
-}
-
-const Value* Evaluator::count(const CodeNode& node, Value& own) {
-  std::int64_t found = 0;
-  TruthOutcome missing, uncertain = kTrue;
-  bool pending = false;
-  const bool there = for_each_element(node, missing, [&] {
-    const TruthOutcome outcome = truth(operand(node, 0));
-    found += outcome.truth == Truth::True ? 1 : 0;
-    if (outcome.truth == Truth::Pending) pending = true;
-    if (outcome.truth == Truth::Unknown && uncertain.truth == Truth::True) uncertain = outcome;
-    return true;
-  });
-  if (!there) uncertain = missing;
-  if (pending || uncertain.truth == Truth::Pending) return nullptr;
-  own = Value(found);
-  if (uncertain.truth == Truth::Unknown) {
-    unknown_name_ = uncertain.unknown_fact;
-    own = Unknown{uncertain.reason};
-  }
-  return &own;
-}
-
-bool Evaluator::visit_seen(const SeenSite& site, std::size_t depth, const Program::SeenVisitor& visit) {
-  bool there = true;
-  TruthOutcome outcome;
-  if (depth < site.around.size()) {
-    const bool listed = for_each_element(code_.nodes[site.around[depth]], outcome, [&] {
-      there = visit_seen(site, depth + 1, visit) && there;
-      return true;
-    });
-    return listed ? there : outcome.truth == Truth::Unknown;
-  }
-  const CodeNode& node = code_.nodes[site.node];
-  Values parts;
-  if (!gather(node, 0, node.count, parts, outcome)) return outcome.truth == Truth::Unknown;
-  const Duration within = parts.back().get<Duration>();
-  parts.pop_back();
-  visit(parts, within);
-  return true;
-}
-
-// ---- values ----
-
-const Value* Evaluator::fact(const CodeNode& node) {
-  const Value* found = source_.fact(static_cast<FactIndex>(node.a), node.flag ? recipient_ : FactSource::kNoElement);
-  unknown_name_ = facts_[node.a].signature.name;
-  return found;
-}
-
-const Value* Evaluator::lookup(const CodeNode& node, Value& own) {
-  Value own_key;
-  const Value* key = value(operand(node, 0), own_key);
-  if (!key) return nullptr;
-  if (!key->is_set()) {
-    own = *key;
-    return &own;
-  }
-  if (const Value* found = code_.tables[node.a]->find(*key, node.matching)) return found;
-  own = None{};
-  return &own;
-}
-
-const Value* Evaluator::otherwise(const CodeNode& node, Value& own) {
-  const Value* found = nullptr;
-  for (std::size_t i = 0; i < node.count; ++i) {
-    found = value(operand(node, i), own);
-    if (!found || !found->is_none()) return found;
-  }
-  return found;
-}
-
-const Value* Evaluator::known_or(const CodeNode& node, Value& own) {
-  const Value* found = value(operand(node, 0), own);
-  if (!found || found->is_set()) return found;
-  return value(operand(node, 1), own);
-}
-
-const Value* Evaluator::header(const CodeNode& node) {
-  const Value* found = source_.header(code_.strings[node.a]);
-  unknown_name_ = code_.strings[node.b];
-  return found;
-}
-
-const Value* Evaluator::strip_tag(const CodeNode& node, Value& own) {
-  const Value* address = value(operand(node, 0), own);
-  const auto* text = address ? address->get_if<std::string>() : nullptr;
-  if (!text) return address;
-  own = mail::strip_tag(*text, code_.delimiters);
-  return &own;
-}
-
-const Value* Evaluator::length(const CodeNode& node, Value& own) {
-  const Value* subject = value(operand(node, 0), own);
-  if (!subject || !subject->is_set()) return subject;
-  const auto* list = subject->get_if<ValuesPtr>();
-  const auto* text = subject->get_if<std::string>();
-  std::int64_t count = 0;
-  if (list) count = static_cast<std::int64_t>((*list)->size());
-  else if (text) count = code_points(*text);
-  own = Value(count);
-  return &own;
-}
-
-const Value* Evaluator::age(const CodeNode& node, Value& own) {
-  const Value* since = value(operand(node, 0), own);
-  if (!since || !since->is_set()) return since;
-  const Value* now = source_.fact(code_.now, FactSource::kNoElement);
-  if (!now || !now->is_set()) {
-    unknown_name_ = facts_[code_.now].signature.name;
-    return now;
-  }
-  own = Value(now->get<TimePoint>() - since->get<TimePoint>());
-  return &own;
-}
-
-const Value* Evaluator::list_of(const CodeNode& node, Value& own) {
-  Values parts;
-  TruthOutcome outcome;
-  const bool known = gather(node, 0, node.count, parts, outcome);
-  if (outcome.truth == Truth::Pending) return nullptr;
-  if (known) {
-    own = Value::list(std::move(parts));
-  } else {
-    unknown_name_ = outcome.unknown_fact;
-    own = Unknown{outcome.reason};
-  }
-  return &own;
 }
 
 }  // namespace sluice::policy

@@ -1,6 +1,6 @@
-// Evaluator: one pass over an expression with the facts that are there (Kleene logic, LANGUAGE 5). Pure: same facts, same
-// result. What is pending is asked for on the way, so that one pass notes all that can still change the result.
-// Private to policy/; one evaluation each.
+// Evaluator: one pass over an expression with the facts that are there (Kleene logic, LANGUAGE 5).
+// Pure: same facts, same result. What is pending is asked for on the way, so that one pass notes
+// all that can still change the result. Private to policy/; one evaluation each.
 #pragma once
 #include <array>
 
@@ -10,14 +10,16 @@ namespace sluice::policy {
 
 class Evaluator {
  public:
-  Evaluator(const Code& code, const std::vector<UsedFact>& facts, FactSource& source, std::uint32_t recipient)
+  Evaluator(const Code& code, const std::vector<UsedFact>& facts, FactSource& source,
+            std::uint32_t recipient)
       : code_(code), facts_(facts), source_(source), recipient_(recipient) {}
 
   TruthOutcome truth(NodeId node);
   // Points at what is there already, or at `own`, which then holds the value. nullptr: pending.
   const Value* value(NodeId node, Value& own);
 
-  // Visits every combination of elements of the quantifiers around a seen() call. False: something is pending.
+  // Visits every combination of elements of the quantifiers around a seen() call. False: something
+  // is pending.
   bool visit_seen(const SeenSite& site, std::size_t depth, const Program::SeenVisitor& visit);
 
  private:
@@ -58,14 +60,18 @@ class Evaluator {
   const Value* list_of(const CodeNode& node, Value& own);
 
   bool same(const Value& a, const Value& b, const CodeNode& node) const;
-  // Values of operands [from, to) into `parts`. True unless one is pending (all are asked) or unknown (`outcome` says).
-  bool gather(const CodeNode& node, std::size_t from, std::size_t to, Values& parts, TruthOutcome& outcome);
-  // Runs `each` for every element of a quantifier, with the element in place; stops when it returns false.
-  // False: the collection is pending or unknown (`outcome` says which).
+  // Values of operands [from, to) into `parts`. True unless one is pending (all are asked) or
+  // unknown (`outcome` says).
+  bool gather(const CodeNode& node, std::size_t from, std::size_t to, Values& parts,
+              TruthOutcome& outcome);
+  // Runs `each` for every element of a quantifier, with the element in place; stops when it returns
+  // false. False: the collection is pending or unknown (`outcome` says which).
   template <class Each>
   bool for_each_element(const CodeNode& node, TruthOutcome& outcome, Each each);
 
-  NodeId operand(const CodeNode& node, std::size_t i) const { return code_.operands[node.first + i]; }
+  NodeId operand(const CodeNode& node, std::size_t i) const {
+    return code_.operands[node.first + i];
+  }
 
   const Code& code_;
   const std::vector<UsedFact>& facts_;

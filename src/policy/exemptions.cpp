@@ -26,8 +26,11 @@ class Resolver {
   std::vector<RuleId> named(const std::string& pattern, std::size_t file) const;
   std::vector<RuleId> kind(std::string_view name) const;
   bool is_late(const Rule& exemption, RuleId id) const;
-  void check_lateness(const Rule& exemption, const RuleSource& source, const std::vector<std::vector<RuleId>>& selections);
-  std::string where(RuleId id) const { return "`" + rules_[id].name + "` (line " + std::to_string(rules_[id].origin.line) + ")"; }
+  void check_lateness(const Rule& exemption, const RuleSource& source,
+                      const std::vector<std::vector<RuleId>>& selections);
+  std::string where(RuleId id) const {
+    return "`" + rules_[id].name + "` (line " + std::to_string(rules_[id].origin.line) + ")";
+  }
 
   Compilation& c_;
   std::vector<Rule>& rules_;
@@ -37,10 +40,11 @@ class Resolver {
   std::array<std::vector<RuleId>, 5> by_kind_;
 };
 
-// Stage at which a rule answers: rules and scores that wait for RCPT are decided there again; what a limit or greylist
-// counts happens at its own stage.
+// Stage at which a rule answers: rules and scores that wait for RCPT are decided there again; what
+// a limit or greylist counts happens at its own stage.
 mail::Stage answer_stage(const Rule& rule) {
-  const bool waits = (rule.kind == RuleKind::Rule || rule.kind == RuleKind::Score) && rule.reply_at_rcpt;
+  const bool waits =
+      (rule.kind == RuleKind::Rule || rule.kind == RuleKind::Score) && rule.reply_at_rcpt;
   return waits ? mail::Stage::Rcpt : rule.stage;
 }
 
@@ -55,7 +59,8 @@ std::vector<RuleId> Resolver::named(const std::string& pattern, std::size_t file
   std::vector<RuleId> found;
   if (pattern.find('*') == std::string::npos) {
     for (const std::string& name : {full, pattern})
-      if (const auto at = by_name_.find(name); found.empty() && at != by_name_.end()) found.push_back(at->second);
+      if (const auto at = by_name_.find(name); found.empty() && at != by_name_.end())
+        found.push_back(at->second);
     return found;
   }
   std::copy_if(all_.begin(), all_.end(), std::back_inserter(found), [&](RuleId id) {
@@ -66,9 +71,12 @@ std::vector<RuleId> Resolver::named(const std::string& pattern, std::size_t file
 
 std::vector<RuleId> Resolver::selected(const SelectorSource& selector, std::size_t file) const {
   switch (selector.kind) {
-    case SelectorSource::Kind::All: return all_;
-    case SelectorSource::Kind::Name: return named(selector.text, file);
-    case SelectorSource::Kind::RuleKind: return kind(selector.text);
+    case SelectorSource::Kind::All:
+      return all_;
+    case SelectorSource::Kind::Name:
+      return named(selector.text, file);
+    case SelectorSource::Kind::RuleKind:
+      return kind(selector.text);
     case SelectorSource::Kind::Tag: {
       const auto at = by_tag_.find(selector.text);
       return at == by_tag_.end() ? std::vector<RuleId>{} : at->second;
@@ -88,19 +96,25 @@ void Resolver::check_lateness(const Rule& exemption, const RuleSource& source,
                               const std::vector<std::vector<RuleId>>& selections) {
   bool any_in_time = false;
   for (const auto& ids : selections)
-    any_in_time = any_in_time || std::any_of(ids.begin(), ids.end(), [&](RuleId id) { return !is_late(exemption, id); });
+    any_in_time = any_in_time || std::any_of(ids.begin(), ids.end(),
+                                             [&](RuleId id) { return !is_late(exemption, id); });
   for (std::size_t i = 0; i < selections.size(); ++i) {
-    const auto late = std::find_if(selections[i].begin(), selections[i].end(), [&](RuleId id) { return is_late(exemption, id); });
+    const auto late = std::find_if(selections[i].begin(), selections[i].end(),
+                                   [&](RuleId id) { return is_late(exemption, id); });
     if (late == selections[i].end()) continue;
-    const std::string stage(mail::stage_name(exemption.stage)), answer(mail::stage_name(answer_stage(rules_[*late])));
+    const std::string stage(mail::stage_name(exemption.stage)),
+        answer(mail::stage_name(answer_stage(rules_[*late])));
     const std::string decided = "exemption `" + exemption.name + "` is decided at " + stage;
     if (!any_in_time) {
-      c_.findings.error("E601", source.from[i].span, decided + ", but " + where(*late) + " already answers at " + answer +
-                                                         ": it can never help");
+      c_.findings.error("E601", source.from[i].span,
+                        decided + ", but " + where(*late) + " already answers at " + answer +
+                            ": it can never help");
       return;
     }
     if (source.from[i].kind != SelectorSource::Kind::All)
-      c_.findings.warning("W603", source.from[i].span, decided + ", too late for " + where(*late) + ", which answers at " + answer);
+      c_.findings.warning(
+          "W603", source.from[i].span,
+          decided + ", too late for " + where(*late) + ", which answers at " + answer);
   }
 }
 
@@ -117,17 +131,22 @@ void Resolver::resolve(RuleId id) {
                                                                                       : "";
     std::vector<std::string_view> names;
     for (const auto& [name, rule] : by_name_) names.push_back(name);
-    const std::string advice = selector.kind == SelectorSource::Kind::Name ? did_you_mean(selector.text, names) : "";
-    c_.findings.error("E602", selector.span, "`" + std::string(prefix) + selector.text + "` selects no rule" + advice);
+    const std::string advice =
+        selector.kind == SelectorSource::Kind::Name ? did_you_mean(selector.text, names) : "";
+    c_.findings.error("E602", selector.span,
+                      "`" + std::string(prefix) + selector.text + "` selects no rule" + advice);
     good = false;
   }
-  for (const auto& ids : selections) exemption.exempts.insert(exemption.exempts.end(), ids.begin(), ids.end());
+  for (const auto& ids : selections)
+    exemption.exempts.insert(exemption.exempts.end(), ids.begin(), ids.end());
   std::sort(exemption.exempts.begin(), exemption.exempts.end());
-  exemption.exempts.erase(std::unique(exemption.exempts.begin(), exemption.exempts.end()), exemption.exempts.end());
+  exemption.exempts.erase(std::unique(exemption.exempts.begin(), exemption.exempts.end()),
+                          exemption.exempts.end());
   const bool selects = !exemption.exempts.empty();
   std::erase_if(exemption.exempts, [this](RuleId rule) { return rules_[rule].is_protected; });
   if (good && selects && exemption.exempts.empty())
-    c_.findings.error("E604", source.from.front().span, "exemption `" + exemption.name + "` selects only protected rules");
+    c_.findings.error("E604", source.from.front().span,
+                      "exemption `" + exemption.name + "` selects only protected rules");
   else if (good && source.stage)
     check_lateness(exemption, source, selections);
 }

@@ -1,5 +1,5 @@
-// What exemptions reach (LANGUAGE 4): selectors resolved to rules, and the errors of exemptions that cannot help
-// (E601, E602, W603, E604). Private to policy/.
+// What exemptions reach (LANGUAGE 4): selectors resolved to rules, and the errors of exemptions
+// that cannot help (E601, E602, W603, E604). Private to policy/.
 #pragma once
 #include <vector>
 

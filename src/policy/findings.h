@@ -1,4 +1,5 @@
-// Findings: the diagnostics of one compilation, each place and code once (a `let` is checked at every use).
+// Findings: the diagnostics of one compilation, each place and code once (a `let` is checked at
+// every use).
 #pragma once
 #include <set>
 #include <string>

@@ -1,4 +1,5 @@
-// Warnings about policies that load, but say something that cannot be meant (W802, W803). Private to policy/.
+// Warnings about policies that load, but say something that cannot be meant (W802, W803). Private
+// to policy/.
 #pragma once
 #include <vector>
 

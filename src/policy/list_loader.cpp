@@ -1,11 +1,11 @@
 #include "policy/list_loader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
-#include <deque>
-#include <algorithm>
 
 #include "base/text.h"
 
@@ -19,13 +19,13 @@ struct KindDescription {
   std::string_view text;
 };
 constexpr KindDescription kDescriptions[] = {
-    {Kind::Bool, "true or false"},        {Kind::Int, "a whole number"},
-    {Kind::Float, "a number"},            {Kind::Text, "a text"},
-    {Kind::Domain, "a domain"},           {Kind::Address, "a mail address"},
-    {Kind::Ip, "an IP address"},          {Kind::Cidr, "an IP address or network"},
-    {Kind::Duration, "a duration (5m)"},  {Kind::Size, "a size (25MB)"},
-    {Kind::Rate, "a rate (100/1h)"},      {Kind::Clock, "a time of day (22:30)"},
-    {Kind::Datetime, "a date and time"},  {Kind::Enum, "one of the words of its type"},
+    {Kind::Bool, "true or false"},       {Kind::Int, "a whole number"},
+    {Kind::Float, "a number"},           {Kind::Text, "a text"},
+    {Kind::Domain, "a domain"},          {Kind::Address, "a mail address"},
+    {Kind::Ip, "an IP address"},         {Kind::Cidr, "an IP address or network"},
+    {Kind::Duration, "a duration (5m)"}, {Kind::Size, "a size (25MB)"},
+    {Kind::Rate, "a rate (100/1h)"},     {Kind::Clock, "a time of day (22:30)"},
+    {Kind::Datetime, "a date and time"}, {Kind::Enum, "one of the words of its type"},
 };
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
@@ -63,12 +63,15 @@ std::string resolved(const Scalar& path) {
 // A file of items: its text once, and places in it made only for complaints.
 class ItemFile {
  public:
-  ItemFile(const Scalar& path, Findings& findings) : name_(resolved(path)), findings_(findings) { read(path); }
+  ItemFile(const Scalar& path, Findings& findings) : name_(resolved(path)), findings_(findings) {
+    read(path);
+  }
 
   const std::string& name() const { return name_; }
   const std::string& text() const { return text_; }
   bool readable() const { return readable_; }
-  // Runs `each` for every line that holds something; its words are complained about with complain().
+  // Runs `each` for every line that holds something; its words are complained about with
+  // complain().
   template <class Each>
   void for_each_line(Each each) {
     line_ = 0;
@@ -76,7 +79,8 @@ class ItemFile {
       const std::size_t end = std::min(text_.find('\n', at), text_.size());
       ++line_;
       line_start_ = at;
-      const std::string_view item = trimmed(without_comment(std::string_view(text_).substr(at, end - at)));
+      const std::string_view item =
+          trimmed(without_comment(std::string_view(text_).substr(at, end - at)));
       if (!item.empty()) each(item);
       at = end + 1;
     }
@@ -85,7 +89,9 @@ class ItemFile {
     if (++complaints_ > kMaxComplaints) return;
     if (!shown_) shown_ = std::make_shared<const SourceFile>(name_, text_);
     SourceSpan span{shown_, line_, 1, static_cast<std::uint32_t>(part.size())};
-    span.column = static_cast<std::uint32_t>(part.data() - text_.data() - static_cast<std::ptrdiff_t>(line_start_)) + 1;
+    span.column = static_cast<std::uint32_t>(part.data() - text_.data() -
+                                             static_cast<std::ptrdiff_t>(line_start_)) +
+                  1;
     findings_.error("E203", span, std::move(message));
   }
   std::size_t complaints() const { return complaints_; }
@@ -103,7 +109,8 @@ class ItemFile {
       return;
     }
     if (size > kMaxListFileBytes) {
-      findings_.error("E804", path.whole(), "list file `" + name_ + "` is larger than " + render_size(kMaxListFileBytes));
+      findings_.error("E804", path.whole(),
+                      "list file `" + name_ + "` is larger than " + render_size(kMaxListFileBytes));
       return;
     }
     text_.resize(size);
@@ -146,8 +153,9 @@ bool add_item(StaticList& list, const YamlNode& item, Findings& findings) {
                            : item.kind == YamlNode::Kind::Scalar && list.add(item.scalar.text);
   if (added) return true;
   const SourceSpan span = item.kind == YamlNode::Kind::Scalar ? item.scalar.whole() : item.span;
-  findings.error("E203", span, tuple ? "this item is not [" + types_text(list.types()) + "]"
-                                     : not_of_kind(item.scalar.text, list.types().front()));
+  findings.error("E203", span,
+                 tuple ? "this item is not [" + types_text(list.types()) + "]"
+                       : not_of_kind(item.scalar.text, list.types().front()));
   return false;
 }
 
@@ -173,7 +181,8 @@ std::optional<Value> element(std::string_view text, const Type& type, Kind kind)
 }
 
 // nullopt: `bad` is the part that is wrong.
-std::optional<Value> value_of(const std::vector<std::string_view>& texts, const Type& type, std::string_view& bad) {
+std::optional<Value> value_of(const std::vector<std::string_view>& texts, const Type& type,
+                              std::string_view& bad) {
   Values items;
   const Kind kind = type.kind == Kind::List ? type.element : type.kind;
   for (const std::string_view text : texts) {
@@ -192,7 +201,8 @@ std::string value_complaint(std::string_view bad, const Type& type) {
   return not_of_kind(bad, type.kind == Kind::List ? type.element : type.kind);
 }
 
-bool add_entry(Table& table, const Scalar& key, const YamlNode& node, const Type& type, Findings& findings) {
+bool add_entry(Table& table, const Scalar& key, const YamlNode& node, const Type& type,
+               Findings& findings) {
   std::vector<std::string_view> texts;
   if (node.kind == YamlNode::Kind::Scalar) texts.push_back(node.scalar.text);
   for (const YamlNode& item : node.items) texts.push_back(item.scalar.text);
@@ -204,8 +214,10 @@ bool add_entry(Table& table, const Scalar& key, const YamlNode& node, const Type
     return false;
   }
   const Table::Added added = table.add(key.text, std::move(*value));
-  if (added == Table::Added::NoKey) findings.error("E203", key.whole(), not_of_kind(key.text, table.key_kind()));
-  if (added == Table::Added::Twice) findings.error("E103", key.whole(), "`" + key.text + "` stands twice in the table");
+  if (added == Table::Added::NoKey)
+    findings.error("E203", key.whole(), not_of_kind(key.text, table.key_kind()));
+  if (added == Table::Added::Twice)
+    findings.error("E103", key.whole(), "`" + key.text + "` stands twice in the table");
   return added == Table::Added::Yes;
 }
 
@@ -232,8 +244,10 @@ bool add_file(Table& table, ItemFile& file, const Type& type) {
     auto value = value_of(list ? words_of(line.value, true) : std::vector{line.value}, type, bad);
     if (!value) return file.complain(bad, value_complaint(bad, type));
     const Table::Added added = table.add(line.key, std::move(*value));
-    if (added == Table::Added::NoKey) file.complain(line.key, not_of_kind(line.key, table.key_kind()));
-    if (added == Table::Added::Twice) file.complain(line.key, "`" + std::string(line.key) + "` stands twice in the table");
+    if (added == Table::Added::NoKey)
+      file.complain(line.key, not_of_kind(line.key, table.key_kind()));
+    if (added == Table::Added::Twice)
+      file.complain(line.key, "`" + std::string(line.key) + "` stands twice in the table");
   });
   return file.complaints() == 0;
 }
@@ -243,7 +257,8 @@ struct Files {
   std::deque<ItemFile> files;
   bool readable = true;
 
-  Files(const std::vector<Scalar>& paths, const LoadSettings& settings, Findings& findings, ContentHash& hash) {
+  Files(const std::vector<Scalar>& paths, const LoadSettings& settings, Findings& findings,
+        ContentHash& hash) {
     for (const Scalar& path : paths) {
       ItemFile& file = files.emplace_back(path, findings);
       if (settings.read_files) settings.read_files->push_back(file.name());
@@ -253,7 +268,8 @@ struct Files {
   }
   void warn_if_empty(const std::vector<Scalar>& paths, std::size_t size, Findings& findings) const {
     if (size == 0 && !files.empty())
-      findings.warning("W804", paths.front().whole(), "list file `" + files.front().name() + "` is empty");
+      findings.warning("W804", paths.front().whole(),
+                       "list file `" + files.front().name() + "` is empty");
   }
 };
 
@@ -265,8 +281,8 @@ std::string_view kind_description(Kind kind) {
   return kind_name(kind);
 }
 
-StaticListPtr load_list(const ListSource& source, const std::vector<Kind>& types, const LoadSettings& settings,
-                        Findings& findings) {
+StaticListPtr load_list(const ListSource& source, const std::vector<Kind>& types,
+                        const LoadSettings& settings, Findings& findings) {
   ContentHash hash;
   hash.add(types_text(types) + (settings.fold_local_part ? " fold" : " exact"));
   for (const YamlNode& item : source.items) add_to_hash(hash, item);
@@ -292,10 +308,11 @@ StaticListPtr load_list(const ListSource& source, const std::vector<Kind>& types
   return list;
 }
 
-TablePtr load_table(const TableSource& source, Kind key, const Type& value, const LoadSettings& settings,
-                    Findings& findings) {
+TablePtr load_table(const TableSource& source, Kind key, const Type& value,
+                    const LoadSettings& settings, Findings& findings) {
   ContentHash hash;
-  hash.add(source.key_type.text + " " + source.value_type.text + (settings.fold_local_part ? " fold" : " exact"));
+  hash.add(source.key_type.text + " " + source.value_type.text +
+           (settings.fold_local_part ? " fold" : " exact"));
   for (const auto& [entry_key, node] : source.items) {
     hash.add(entry_key.text);
     add_to_hash(hash, node);
@@ -308,7 +325,8 @@ TablePtr load_table(const TableSource& source, Kind key, const Type& value, cons
   }
   auto table = std::make_shared<Table>(key, settings.fold_local_part);
   bool good = true;
-  for (const auto& [entry_key, node] : source.items) good = add_entry(*table, entry_key, node, value, findings) && good;
+  for (const auto& [entry_key, node] : source.items)
+    good = add_entry(*table, entry_key, node, value, findings) && good;
   for (ItemFile& file : files.files) good = add_file(*table, file, value) && good;
   table->finish();
   if (!good) return nullptr;

@@ -1,6 +1,6 @@
-// ListPool: keeps lists and tables findable by their content, so that a reload that changes nothing in a file of a million
-// lines neither parses it again nor holds a second copy. It owns nothing: what no program uses is gone.
-// Threads: any.
+// ListPool: keeps lists and tables findable by their content, so that a reload that changes nothing
+// in a file of a million lines neither parses it again nor holds a second copy. It owns nothing:
+// what no program uses is gone. Threads: any.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -33,8 +33,10 @@ std::string_view text_key(std::string_view text, const Letters& letters, std::st
 std::string_view domain_key(std::string_view text, const Letters& letters, std::string& scratch) {
   if (text.ends_with('.')) text.remove_suffix(1);
   if (!letters.upper && !letters.high) return text;
-  if (auto ascii = mail::to_ascii_domain(text)) scratch = std::move(*ascii);
-  else scratch = fold(text);
+  if (auto ascii = mail::to_ascii_domain(text))
+    scratch = std::move(*ascii);
+  else
+    scratch = fold(text);
   return scratch;
 }
 
@@ -62,22 +64,30 @@ std::string_view address_key(std::string_view text, const Letters& letters, bool
 
 Matching matching_of(Kind kind) {
   switch (kind) {
-    case Kind::Enum: return Matching::Exact;
-    case Kind::Domain: return Matching::Domain;
-    case Kind::Address: return Matching::Address;
-    default: return Matching::Text;
+    case Kind::Enum:
+      return Matching::Exact;
+    case Kind::Domain:
+      return Matching::Domain;
+    case Kind::Address:
+      return Matching::Address;
+    default:
+      return Matching::Text;
   }
 }
 
 Matching matching_of(Kind a, Kind b) { return std::max(matching_of(a), matching_of(b)); }
 
-std::string_view matching_key(std::string_view text, Matching matching, bool fold_local_part, std::string& scratch) {
+std::string_view matching_key(std::string_view text, Matching matching, bool fold_local_part,
+                              std::string& scratch) {
   if (matching == Matching::Exact) return text;
   const Letters letters(text);
   switch (matching) {
-    case Matching::Domain: return domain_key(text, letters, scratch);
-    case Matching::Address: return address_key(text, letters, fold_local_part, scratch);
-    default: return text_key(text, letters, scratch);
+    case Matching::Domain:
+      return domain_key(text, letters, scratch);
+    case Matching::Address:
+      return address_key(text, letters, fold_local_part, scratch);
+    default:
+      return text_key(text, letters, scratch);
   }
 }
 

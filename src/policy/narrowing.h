@@ -1,6 +1,7 @@
-// Narrowing: which optional facts and look-ups cannot be none where an expression is evaluated, because a condition in
-// front of it holds (LANGUAGE 12, 9e.16). Only what `none` would make false counts: `is set`, equality with a value,
-// membership, text tests. Evaluation is total, so the order of the parts does not matter. Private to policy/.
+// Narrowing: which optional facts and look-ups cannot be none where an expression is evaluated,
+// because a condition in front of it holds (LANGUAGE 12, 9e.16). Only what `none` would make false
+// counts: `is set`, equality with a value, membership, text tests. Evaluation is total, so the
+// order of the parts does not matter. Private to policy/.
 #pragma once
 #include <set>
 #include <string>

@@ -12,7 +12,8 @@ namespace {
 
 std::string_view first_characters(std::string_view text, std::size_t count) {
   std::size_t at = 0;
-  while (at < text.size() && count-- > 0) at += std::max<std::size_t>(decode_utf8(text, at).length, 1);
+  while (at < text.size() && count-- > 0)
+    at += std::max<std::size_t>(decode_utf8(text, at).length, 1);
   return text.substr(0, std::min(at, text.size()));
 }
 
@@ -30,7 +31,8 @@ void collect_facts(const Code& code, NodeId id, std::vector<FactIndex>& facts) {
   const CodeNode& node = code.nodes[id];
   if (node.op == Op::Fact) facts.push_back(static_cast<FactIndex>(node.a));
   if (node.op == Op::Age) facts.push_back(code.now);
-  for (std::size_t i = 0; i < node.count; ++i) collect_facts(code, code.operands[node.first + i], facts);
+  for (std::size_t i = 0; i < node.count; ++i)
+    collect_facts(code, code.operands[node.first + i], facts);
 }
 
 }  // namespace
@@ -43,15 +45,18 @@ TruthOutcome Program::test(ExprId expr, FactSource& facts, std::uint32_t recipie
   return Evaluator(*code_, facts_, facts, recipient).truth(code_->expressions[expr].root);
 }
 
-std::optional<Value> Program::evaluate(ExprId expr, FactSource& facts, std::uint32_t recipient) const {
+std::optional<Value> Program::evaluate(ExprId expr, FactSource& facts,
+                                       std::uint32_t recipient) const {
   if (expr == kNoExpr) return Value(true);
   Value own;
-  const Value* value = Evaluator(*code_, facts_, facts, recipient).value(code_->expressions[expr].root, own);
+  const Value* value =
+      Evaluator(*code_, facts_, facts, recipient).value(code_->expressions[expr].root, own);
   if (!value) return std::nullopt;
   return value == &own ? std::move(own) : *value;
 }
 
-std::optional<std::string> Program::render(TemplateId id, FactSource& facts, std::uint32_t recipient) const {
+std::optional<std::string> Program::render(TemplateId id, FactSource& facts,
+                                           std::uint32_t recipient) const {
   std::string text;
   if (id == kNoTemplate) return text;
   Evaluator evaluator(*code_, facts_, facts, recipient);
@@ -64,14 +69,18 @@ std::optional<std::string> Program::render(TemplateId id, FactSource& facts, std
     } else {
       Value own;
       const Value* value = evaluator.value(piece.value, own);
-      if (value) append_value(text, *value, piece);
-      else pending = true;
+      if (value)
+        append_value(text, *value, piece);
+      else
+        pending = true;
     }
   }
   return pending ? std::nullopt : std::optional(std::move(text));
 }
 
-Kind Program::kind_of(ExprId expr) const { return expr == kNoExpr ? Kind::Bool : code_->expressions[expr].kind; }
+Kind Program::kind_of(ExprId expr) const {
+  return expr == kNoExpr ? Kind::Bool : code_->expressions[expr].kind;
+}
 
 std::string_view Program::expression_text(ExprId expr) const {
   return expr == kNoExpr ? std::string_view("true") : code_->expressions[expr].text;
@@ -86,18 +95,22 @@ std::vector<FactIndex> Program::facts_of(ExprId expr) const {
   return facts;
 }
 
-bool Program::visit_seen(std::uint32_t site, FactSource& facts, std::uint32_t recipient, const SeenVisitor& visit) const {
+bool Program::visit_seen(std::uint32_t site, FactSource& facts, std::uint32_t recipient,
+                         const SeenVisitor& visit) const {
   std::vector<std::pair<Values, Duration>> found;
   Evaluator evaluator(*code_, facts_, facts, recipient);
-  const bool there = evaluator.visit_seen(code_->sites[site], 0, [&found](std::span<const Value> values, Duration within) {
-    found.emplace_back(Values(values.begin(), values.end()), within);
-  });
+  const bool there = evaluator.visit_seen(
+      code_->sites[site], 0, [&found](std::span<const Value> values, Duration within) {
+        found.emplace_back(Values(values.begin(), values.end()), within);
+      });
   if (!there) return false;
   for (const auto& [values, within] : found) visit(values, within);
   return true;
 }
 
-const std::string& Program::seen_state_key(std::uint32_t site) const { return code_->sites[site].state_key; }
+const std::string& Program::seen_state_key(std::uint32_t site) const {
+  return code_->sites[site].state_key;
+}
 
 std::string key_text(const Value& value, Kind kind) { return key_text(value, kind, true); }
 

@@ -20,7 +20,8 @@ constexpr Verb kVerbs[] = {
 };
 
 const Verb* find_verb(ActionSource::Kind kind) {
-  const auto* found = std::find_if(std::begin(kVerbs), std::end(kVerbs), [kind](const Verb& v) { return v.kind == kind; });
+  const auto* found = std::find_if(std::begin(kVerbs), std::end(kVerbs),
+                                   [kind](const Verb& v) { return v.kind == kind; });
   return found == std::end(kVerbs) ? nullptr : found;
 }
 
@@ -28,15 +29,19 @@ const mail::ReplyCode* check_code(int code, const SourceSpan& span, Findings& fi
   const mail::ReplyCode* known = mail::find_reply_code(code);
   if (known && known->by_policy) return known;
   const std::string number = std::to_string(code);
-  findings.error("E402", span, known ? number + " is said by MTAs only, a policy cannot give it (`sluice codes` lists them)"
-                                     : number + " is not a reply code of the table (`sluice codes` lists them)");
+  findings.error(
+      "E402", span,
+      known ? number + " is said by MTAs only, a policy cannot give it (`sluice codes` lists them)"
+            : number + " is not a reply code of the table (`sluice codes` lists them)");
   return nullptr;
 }
 
-bool check_status(int code, const mail::EnhancedStatus& status, const SourceSpan& span, Findings& findings) {
+bool check_status(int code, const mail::EnhancedStatus& status, const SourceSpan& span,
+                  Findings& findings) {
   if (status.status_class == code / 100) return true;
-  findings.error("E404", span, "enhanced code " + status.to_string() + " does not fit " + std::to_string(code) +
-                                   ": the MTA would discard the reply");
+  findings.error("E404", span,
+                 "enhanced code " + status.to_string() + " does not fit " + std::to_string(code) +
+                     ": the MTA would discard the reply");
   return false;
 }
 
@@ -45,8 +50,9 @@ bool check_class(const Verb& verb, int code, const SourceSpan& span, Findings& f
   if (code / 100 == verb.code_class && (!disconnects || code == 421)) return true;
   const std::string needed = disconnects ? "421" : std::to_string(verb.code_class) + "xx";
   const std::string_view fitting = code / 100 == 5 ? "reject" : "defer";
-  findings.error("E403", span, std::string(verb.name) + " needs " + needed + "; for " + std::to_string(code) + " write `" +
-                                   std::string(fitting) + " " + std::to_string(code) + " ...`");
+  findings.error("E403", span,
+                 std::string(verb.name) + " needs " + needed + "; for " + std::to_string(code) +
+                     " write `" + std::string(fitting) + " " + std::to_string(code) + " ...`");
   return false;
 }
 
@@ -58,7 +64,8 @@ std::string_view text_of(const mail::ReplyCode& code, const mail::EnhancedStatus
 
 }  // namespace
 
-std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes codes, Findings& findings) {
+std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes codes,
+                                       Findings& findings) {
   const Verb* verb = find_verb(action.kind);
   if (!verb) return std::nullopt;
   Decision decision;
@@ -71,7 +78,8 @@ std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes co
   if (!code || !check_class(*verb, action.code, action.code_span, findings)) return std::nullopt;
   decision.status_written = action.status.has_value();
   decision.status = action.status.value_or(code->enhanced);
-  if (!check_status(action.code, decision.status, action.status_span, findings)) return std::nullopt;
+  if (!check_status(action.code, decision.status, action.status_span, findings))
+    return std::nullopt;
   decision.default_text = text_of(*code, decision.status);
   decision.code = action.code;
   if (codes == ReplyCodes::Rfc && code->rfc_code != code->code) {
@@ -84,7 +92,8 @@ std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes co
 bool check_on_unknown(const OnUnknown& written, Findings& findings) {
   if (!written.code) return true;
   const Verb& defer = *find_verb(ActionSource::Kind::Defer);
-  return check_code(*written.code, written.span, findings) && check_class(defer, *written.code, written.span, findings) &&
+  return check_code(*written.code, written.span, findings) &&
+         check_class(defer, *written.code, written.span, findings) &&
          (!written.status || check_status(*written.code, *written.status, written.span, findings));
 }
 

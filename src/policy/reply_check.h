@@ -1,4 +1,5 @@
-// Replies of a policy against the catalogue (E402, E403, E404) and their form after `reply_codes: rfc`. Private to policy/.
+// Replies of a policy against the catalogue (E402, E403, E404) and their form after `reply_codes:
+// rfc`. Private to policy/.
 #pragma once
 #include <optional>
 
@@ -8,7 +9,8 @@
 namespace sluice::policy {
 
 // The deciding action as the engine answers it. nullopt: it is not one, or an error was reported.
-std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes codes, Findings& findings);
+std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes codes,
+                                       Findings& findings);
 // `on_unknown: defer CODE ESC`. False: an error was reported.
 bool check_on_unknown(const OnUnknown& written, Findings& findings);
 

@@ -1,4 +1,5 @@
-// Limits, greylists, scores, exemptions and recipient profiles: what RuleCompiler makes of their own keys.
+// Limits, greylists, scores, exemptions and recipient profiles: what RuleCompiler makes of their
+// own keys.
 #include <algorithm>
 
 #include "policy/rule_compiler.h"
@@ -10,8 +11,10 @@ struct CountName {
   std::string_view name;
   CountOf count;
 };
-constexpr CountName kCounts[] = {{"messages", CountOf::Messages},       {"recipients", CountOf::Recipients},
-                                 {"bytes", CountOf::Bytes},             {"connections", CountOf::Connections},
+constexpr CountName kCounts[] = {{"messages", CountOf::Messages},
+                                 {"recipients", CountOf::Recipients},
+                                 {"bytes", CountOf::Bytes},
+                                 {"connections", CountOf::Connections},
                                  {"failures", CountOf::Failures}};
 
 Node named(std::string_view fact, const SourceSpan& span) {
@@ -22,7 +25,9 @@ Node named(std::string_view fact, const SourceSpan& span) {
   return node;
 }
 
-bool is_rate(const Type& type) { return type.kind == Kind::Rate || (type.kind == Kind::List && type.element == Kind::Rate); }
+bool is_rate(const Type& type) {
+  return type.kind == Kind::Rate || (type.kind == Kind::List && type.element == Kind::Rate);
+}
 
 }  // namespace
 
@@ -38,15 +43,19 @@ void RuleCompiler::limit() {
     auto typed = TypeChecker(c_, place("key"), narrowing_).value(node);
     if (!typed) continue;
     if (typed->type.optional) {
-      c_.findings.error("E502", node.span, "key `" + render_expression(node) + "` may be none here: add `" + render_expression(node) +
-                                               " is set` to when (otherwise all such mail shares one counter)");
+      c_.findings.error("E502", node.span,
+                        "key `" + render_expression(node) + "` may be none here: add `" +
+                            render_expression(node) +
+                            " is set` to when (otherwise all such mail shares one counter)");
       continue;
     }
     limit.key.push_back(add(std::move(*typed), node));
   }
   limit_maximum(limit);
-  const std::string count = source_->distinct ? "distinct " + key_expressions({*source_->distinct}, "count")
-                            : source_->count ? source_->count->text : "messages";
+  const std::string count = source_->distinct
+                                ? "distinct " + key_expressions({*source_->distinct}, "count")
+                            : source_->count ? source_->count->text
+                                             : "messages";
   limit.state_key = state_key(count, source_->key);
   rule_.limit = std::move(limit);
 }
@@ -58,15 +67,19 @@ void RuleCompiler::limit_count(LimitSpec& limit) {
     return;
   }
   if (!source_->count) return;
-  const auto* known = std::find_if(std::begin(kCounts), std::end(kCounts),
-                                   [this](const CountName& c) { return c.name == source_->count->text; });
+  const auto* known =
+      std::find_if(std::begin(kCounts), std::end(kCounts),
+                   [this](const CountName& c) { return c.name == source_->count->text; });
   if (known == std::end(kCounts)) return;
   limit.count = known->count;
   if (limit.count != CountOf::Bytes || stage_ == mail::Stage::End) return;
   if (stage_ == mail::Stage::Mail)
-    c_.findings.warning("W504", source_->count->whole(), "bytes at mail is the SIZE that the client declared, or nothing; the real size is known at end");
+    c_.findings.warning("W504", source_->count->whole(),
+                        "bytes at mail is the SIZE that the client declared, or nothing; the real "
+                        "size is known at end");
   else
-    c_.findings.error("E501", source_->count->whole(), "`count: bytes` needs stage end (or mail, for the declared SIZE)");
+    c_.findings.error("E501", source_->count->whole(),
+                      "`count: bytes` needs stage end (or mail, for the declared SIZE)");
 }
 
 void RuleCompiler::limit_maximum(LimitSpec& limit) {
@@ -81,17 +94,24 @@ void RuleCompiler::limit_maximum(LimitSpec& limit) {
     const bool single_list = typed->type.kind == Kind::List && source_->max.size() > 1;
     const bool number = typed->is_constant() && is_numeric(typed->type.kind);
     if (number) {
-      c_.findings.error("E211", node.span, "`" + node.text + "` has no period: a rate is written " + node.text + "/1h");
+      c_.findings.error(
+          "E211", node.span,
+          "`" + node.text + "` has no period: a rate is written " + node.text + "/1h");
     } else if (!is_rate(typed->type) || single_list) {
-      c_.findings.error("E203", node.span, "`" + render_expression(node) + "` is " + type_name(typed->type) + ", expected rate for `max`");
+      c_.findings.error("E203", node.span,
+                        "`" + render_expression(node) + "` is " + type_name(typed->type) +
+                            ", expected rate for `max`");
     } else if (typed->type.optional) {
-      c_.findings.error("E206", node.span, "`" + render_expression(node) + "` may be none here: write `" + render_expression(node) +
-                                               " ?? 100/1h`, or `is set` in when");
+      c_.findings.error("E206", node.span,
+                        "`" + render_expression(node) + "` may be none here: write `" +
+                            render_expression(node) + " ?? 100/1h`, or `is set` in when");
     } else {
       const Rate* rate = typed->constant.get_if<Rate>();
       if (rate && !rate->unlimited && rate->bytes != (limit.count == CountOf::Bytes))
-        c_.findings.error("E211", node.span, rate->bytes ? "`" + node.text + "` is a rate of bytes: `count` is not bytes"
-                                                         : "`" + node.text + "` has no unit: a rate of bytes is written 20MB/1d");
+        c_.findings.error(
+            "E211", node.span,
+            rate->bytes ? "`" + node.text + "` is a rate of bytes: `count` is not bytes"
+                        : "`" + node.text + "` has no unit: a rate of bytes is written 20MB/1d");
       limit.max.push_back(add(std::move(*typed), node));
     }
   }
@@ -103,10 +123,12 @@ void RuleCompiler::greylist() {
   GreylistSpec greylist;
   std::vector<Node> key = source_->key;
   if (key.empty())
-    for (const char* fact : {"client.net", "sender.address", "rcpt.address"}) key.push_back(named(fact, source_->name_span));
+    for (const char* fact : {"client.net", "sender.address", "rcpt.address"})
+      key.push_back(named(fact, source_->name_span));
   for (const Node& node : key) {
     // Behind rcpt one entry stands for the whole message.
-    const bool all = node.kind == Node::Kind::Name && node.text == "rcpt.address" && stage_ > mail::Stage::Rcpt;
+    const bool all =
+        node.kind == Node::Kind::Name && node.text == "rcpt.address" && stage_ > mail::Stage::Rcpt;
     greylist.key_all_recipients.push_back(all);
     greylist.key.push_back(all ? kNoExpr : expression(node, "key"));
   }
@@ -115,7 +137,8 @@ void RuleCompiler::greylist() {
   greylist.remember = source_->remember.value_or(greylist.remember);
   greylist.at_data = source_->at_data;
   if (source_->auto_allow) {
-    for (const Node& node : source_->auto_allow->key) greylist.auto_key.push_back(expression(node, "auto_allow"));
+    for (const Node& node : source_->auto_allow->key)
+      greylist.auto_key.push_back(expression(node, "auto_allow"));
     greylist.auto_after = source_->auto_allow->after;
     greylist.auto_for = source_->auto_allow->keep;
   }
@@ -127,18 +150,21 @@ void RuleCompiler::greylist() {
 
 void RuleCompiler::score() {
   if (!source_->add) return;
-  auto typed = TypeChecker(c_, place("add"), narrowing_).value_of(*source_->add, {Kind::Int, Kind::Float}, "add");
+  auto typed = TypeChecker(c_, place("add"), narrowing_)
+                   .value_of(*source_->add, {Kind::Int, Kind::Float}, "add");
   if (!typed) return;
   if (typed->type.optional) {
     const std::string shown = render_expression(*source_->add);
-    c_.findings.error("E206", source_->add->span, "`" + shown + "` may be none: write `" + shown + " ?? 0`");
+    c_.findings.error("E206", source_->add->span,
+                      "`" + shown + "` may be none: write `" + shown + " ?? 0`");
     return;
   }
   rule_.score_add = add(std::move(*typed), *source_->add);
 }
 
 void RuleCompiler::exempt() {
-  const bool connection = stage_ == mail::Stage::Connect || stage_ == mail::Stage::Helo || stage_ == mail::Stage::Command;
+  const bool connection = stage_ == mail::Stage::Connect || stage_ == mail::Stage::Helo ||
+                          stage_ == mail::Stage::Command;
   const mail::Scope usual = connection                    ? mail::Scope::Connection
                             : stage_ == mail::Stage::Rcpt ? mail::Scope::Recipient
                                                           : mail::Scope::Transaction;
@@ -151,27 +177,36 @@ std::optional<RecipientsSpec> RuleCompiler::compile_recipients() {
   const auto& written = c_.source.recipients;
   if (!written) return std::nullopt;
   RecipientsSpec spec;
-  const auto word = [&](const std::optional<Scalar>& scalar, const std::vector<std::string_view>& words, std::size_t usual) {
+  const auto word = [&](const std::optional<Scalar>& scalar,
+                        const std::vector<std::string_view>& words, std::size_t usual) {
     if (!scalar) return usual;
     const auto at = std::find(words.begin(), words.end(), scalar->text);
     if (at != words.end()) return static_cast<std::size_t>(at - words.begin());
     std::string all;
     for (const std::string_view w : words) all.append(all.empty() ? "" : ", ").append(w);
-    c_.findings.error("E205", scalar->whole(), "`" + scalar->text + "` is not one of " + all + did_you_mean(scalar->text, words));
+    c_.findings.error(
+        "E205", scalar->whole(),
+        "`" + scalar->text + "` is not one of " + all + did_you_mean(scalar->text, words));
     return usual;
   };
   spec.split_unauthenticated = word(written->split, {"never", "unauthenticated"}, 1) == 1;
   spec.mixed = static_cast<Mixed>(word(written->mixed, {"first", "strictest", "laxest"}, 0));
   for (const Scalar& name : written->order) spec.order.push_back(name.text);
   if (spec.mixed != Mixed::First && spec.order.empty())
-    c_.findings.error("E401", written->mixed->whole(), "`mixed: " + written->mixed->text + "` needs `order: [strictest, ..., laxest]`");
+    c_.findings.error(
+        "E401", written->mixed->whole(),
+        "`mixed: " + written->mixed->text + "` needs `order: [strictest, ..., laxest]`");
   if (!written->profile) return spec;
   TypeChecker checker(c_, {written->file, mail::Stage::Rcpt, true, false}, {});
-  auto typed = checker.value_of(*written->profile, {Kind::Text, Kind::Domain, Kind::Address, Kind::Enum}, "profile");
+  auto typed = checker.value_of(*written->profile,
+                                {Kind::Text, Kind::Domain, Kind::Address, Kind::Enum}, "profile");
   if (!typed) return spec;
   const std::string shown = render_expression(*written->profile);
-  if (typed->type.optional) c_.findings.error("E206", written->profile->span, "the profile may be none: write `" + shown + " ?? \"normal\"`");
-  else spec.profile = emitter_.add(std::move(*typed), shown);
+  if (typed->type.optional)
+    c_.findings.error("E206", written->profile->span,
+                      "the profile may be none: write `" + shown + " ?? \"normal\"`");
+  else
+    spec.profile = emitter_.add(std::move(*typed), shown);
   return spec;
 }
 

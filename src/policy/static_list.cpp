@@ -95,12 +95,15 @@ std::optional<Value> parse_value(std::string_view text, Kind kind) {
   return std::nullopt;
 }
 
-std::vector<std::string> keys_of_text(std::string_view text, Matching matching, bool fold_local_part) {
+std::vector<std::string> keys_of_text(std::string_view text, Matching matching,
+                                      bool fold_local_part) {
   std::string scratch;
-  std::vector<std::string> keys{std::string(matching_key(text, matching, fold_local_part, scratch))};
+  std::vector<std::string> keys{
+      std::string(matching_key(text, matching, fold_local_part, scratch))};
   if (matching != Matching::Text) return keys;
   const bool address = text.find('@') != std::string_view::npos;
-  const auto other = matching_key(text, address ? Matching::Address : Matching::Domain, fold_local_part, scratch);
+  const auto other =
+      matching_key(text, address ? Matching::Address : Matching::Domain, fold_local_part, scratch);
   if (other != keys.front()) keys.emplace_back(other);
   return keys;
 }
@@ -109,8 +112,8 @@ struct StaticList::Content {
   StringSet texts;
   std::vector<std::int64_t> numbers;
   NetworkSet networks;
-  std::vector<Network> sorted;     // the same networks, for questions about a network
-  std::vector<int> lengths;        // prefix lengths that occur in it
+  std::vector<Network> sorted;  // the same networks, for questions about a network
+  std::vector<int> lengths;     // prefix lengths that occur in it
   // Tuples: by the keys of all positions that are no networks; the networks of each tuple in order.
   std::unordered_multimap<std::string, std::vector<Network>, KeyedHash, std::equal_to<>> tuples;
   // While loading: all texts behind each other, and how long each is.
@@ -125,12 +128,15 @@ bool StaticList::Content::contains(const Network& network) const {
   const int v4_bits = network.is_v4() ? 96 : 0;
   return std::any_of(lengths.begin(), lengths.end(), [&](int length) {
     if (length > network.mapped_length() || length < v4_bits) return false;
-    return std::binary_search(sorted.begin(), sorted.end(), Network(network.address(), length - v4_bits));
+    return std::binary_search(sorted.begin(), sorted.end(),
+                              Network(network.address(), length - v4_bits));
   });
 }
 
 StaticList::StaticList(std::vector<Kind> types, bool fold_local_part)
-    : types_(std::move(types)), fold_local_part_(fold_local_part), content_(std::make_unique<Content>()) {}
+    : types_(std::move(types)),
+      fold_local_part_(fold_local_part),
+      content_(std::make_unique<Content>()) {}
 StaticList::~StaticList() = default;
 
 bool StaticList::add(std::string_view text) {
@@ -178,9 +184,12 @@ bool StaticList::add_tuple(std::span<const std::string_view> texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto value = parse_value(texts[i], types_[i]);
     if (!value) return false;
-    if (const auto* network = value->get_if<Network>()) networks.push_back(*network);
-    else if (const auto* ip = value->get_if<IpAddress>()) networks.emplace_back(*ip, 128);
-    else if (const auto* number = value->get_if<std::int64_t>()) append_part(key, std::to_string(*number));
+    if (const auto* network = value->get_if<Network>())
+      networks.push_back(*network);
+    else if (const auto* ip = value->get_if<IpAddress>())
+      networks.emplace_back(*ip, 128);
+    else if (const auto* number = value->get_if<std::int64_t>())
+      append_part(key, std::to_string(*number));
     else if (const auto* text = value->get_if<std::string>()) {
       std::string scratch;
       append_part(key, matching_key(*text, matching_of(types_[i]), fold_local_part_, scratch));
@@ -204,7 +213,8 @@ void StaticList::finish() {
   content.texts = StringSet(texts);
   content.block = {};
   std::sort(content.sorted.begin(), content.sorted.end());
-  content.sorted.erase(std::unique(content.sorted.begin(), content.sorted.end()), content.sorted.end());
+  content.sorted.erase(std::unique(content.sorted.begin(), content.sorted.end()),
+                       content.sorted.end());
   content.sorted.shrink_to_fit();
   std::vector<NetworkSet::Entry> entries;
   entries.reserve(content.sorted.size());
@@ -214,12 +224,14 @@ void StaticList::finish() {
   }
   content.networks = NetworkSet(std::move(entries));
   std::sort(content.lengths.begin(), content.lengths.end());
-  content.lengths.erase(std::unique(content.lengths.begin(), content.lengths.end()), content.lengths.end());
+  content.lengths.erase(std::unique(content.lengths.begin(), content.lengths.end()),
+                        content.lengths.end());
   content.lengths.shrink_to_fit();
 }
 
 std::size_t StaticList::size() const {
-  return content_->texts.size() + content_->numbers.size() + content_->networks.size() + content_->tuples.size();
+  return content_->texts.size() + content_->numbers.size() + content_->networks.size() +
+         content_->tuples.size();
 }
 
 bool StaticList::contains(const Value& value, Matching matching) const {
@@ -239,7 +251,8 @@ bool StaticList::contains_tuple(std::span<const Value* const> values) const {
   if (values.size() != types_.size()) return false;
   std::string key, scratch;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (const auto* number = values[i]->get_if<std::int64_t>()) append_part(key, std::to_string(*number));
+    if (const auto* number = values[i]->get_if<std::int64_t>())
+      append_part(key, std::to_string(*number));
     if (const auto* text = values[i]->get_if<std::string>())
       append_part(key, matching_key(*text, matching_of(types_[i]), fold_local_part_, scratch));
   }
@@ -266,7 +279,8 @@ bool StaticList::contains_parent(std::string_view domain) const {
 
 std::size_t StaticList::bytes() const {
   return content_->texts.memory_bytes() + content_->networks.memory_bytes() +
-         content_->sorted.capacity() * sizeof(Network) + content_->numbers.capacity() * sizeof(std::int64_t);
+         content_->sorted.capacity() * sizeof(Network) +
+         content_->numbers.capacity() * sizeof(std::int64_t);
 }
 
 }  // namespace sluice::policy

@@ -1,6 +1,6 @@
-// StaticList: the values of one list of a policy, ready for `in` and `under` (LANGUAGE 9c). Immutable after loading and
-// shared: two programs that load the same content hold one copy (ListPool).
-// Threads: any.
+// StaticList: the values of one list of a policy, ready for `in` and `under` (LANGUAGE 9c).
+// Immutable after loading and shared: two programs that load the same content hold one copy
+// (ListPool). Threads: any.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -30,9 +30,10 @@ class StaticList {
 
   const std::vector<Kind>& types() const { return types_; }
   std::size_t size() const;
-  // `value` is set (neither none nor unknown) and of a type that the type check allows: an IpAddress or Network in a list
-  // of cidr, a text in one of texts, a whole number in one of int.
-  // `matching`: how a text is compared with the list's type; a list of text is asked for addresses and domains too.
+  // `value` is set (neither none nor unknown) and of a type that the type check allows: an
+  // IpAddress or Network in a list of cidr, a text in one of texts, a whole number in one of int.
+  // `matching`: how a text is compared with the list's type; a list of text is asked for addresses
+  // and domains too.
   bool contains(const Value& value, Matching matching) const;
   bool contains_tuple(std::span<const Value* const> values) const;
   // The domain or one of its parents is in the list (`under $list`).
@@ -50,12 +51,14 @@ class StaticList {
 };
 using StaticListPtr = std::shared_ptr<const StaticList>;
 
-// Keys under which a text is found in a list or table: its own, and for a Text that reads as an address or a domain the
-// key of that, where it differs. An address compared with a text folds as addresses do.
-std::vector<std::string> keys_of_text(std::string_view text, Matching matching, bool fold_local_part);
+// Keys under which a text is found in a list or table: its own, and for a Text that reads as an
+// address or a domain the key of that, where it differs. An address compared with a text folds as
+// addresses do.
+std::vector<std::string> keys_of_text(std::string_view text, Matching matching,
+                                      bool fold_local_part);
 
-// `text` as a value of that type, normalised as facts are: a domain as A-labels, an address by its key.
-// Kinds: all but Enum, List and Record. nullopt: it is not of that type.
+// `text` as a value of that type, normalised as facts are: a domain as A-labels, an address by its
+// key. Kinds: all but Enum, List and Record. nullopt: it is not of that type.
 std::optional<Value> parse_value(std::string_view text, Kind kind);
 
 }  // namespace sluice::policy

@@ -8,8 +8,10 @@ namespace sluice::policy {
 namespace {
 
 // Texts by their key; other kinds by their one printed form.
-std::string_view table_key(const Value& key, Matching matching, bool fold_local_part, std::string& scratch) {
-  if (const auto* text = key.get_if<std::string>()) return matching_key(*text, matching, fold_local_part, scratch);
+std::string_view table_key(const Value& key, Matching matching, bool fold_local_part,
+                           std::string& scratch) {
+  if (const auto* text = key.get_if<std::string>())
+    return matching_key(*text, matching, fold_local_part, scratch);
   scratch = render_value(key);
   return scratch;
 }
@@ -25,9 +27,11 @@ Table::Added Table::add(std::string_view key, Value value) {
   } else {
     std::string scratch;
     const Matching matching = matching_of(key_kind_);
-    if (!by_text_.emplace(table_key(*parsed, matching, fold_local_part_, scratch), index).second) return Added::Twice;
+    if (!by_text_.emplace(table_key(*parsed, matching, fold_local_part_, scratch), index).second)
+      return Added::Twice;
     if (const auto* text = parsed->get_if<std::string>())
-      for (std::string& other : keys_of_text(*text, matching, fold_local_part_)) by_text_.emplace(std::move(other), index);
+      for (std::string& other : keys_of_text(*text, matching, fold_local_part_))
+        by_text_.emplace(std::move(other), index);
   }
   values_.push_back(std::move(value));
   return Added::Yes;
@@ -57,8 +61,9 @@ const Value* Table::find_network(const Value& key) const {
   for (const int length : lengths_) {
     if (length > longest || length < v4_bits) continue;
     const Network wanted(address, length - v4_bits);
-    const auto at = std::lower_bound(by_network_.begin(), by_network_.end(), wanted,
-                                     [](const auto& entry, const Network& n) { return entry.first < n; });
+    const auto at =
+        std::lower_bound(by_network_.begin(), by_network_.end(), wanted,
+                         [](const auto& entry, const Network& n) { return entry.first < n; });
     if (at != by_network_.end() && at->first == wanted) return &values_[at->second];
   }
   return nullptr;

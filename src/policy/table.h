@@ -1,5 +1,6 @@
-// Table: key -> value, as a policy's `tables:` declares. Keys fold exactly like == of their type; a cidr key is found by
-// longest prefix. Immutable after loading, shared like StaticList. Threads: any.
+// Table: key -> value, as a policy's `tables:` declares. Keys fold exactly like == of their type; a
+// cidr key is found by longest prefix. Immutable after loading, shared like StaticList. Threads:
+// any.
 #pragma once
 #include <memory>
 #include <string>
@@ -24,7 +25,8 @@ class Table {
 
   std::size_t size() const { return values_.size(); }
   Kind key_kind() const { return key_kind_; }
-  // nullptr: not in the table. `key` is set; a text is compared as `matching` says (StaticList::contains).
+  // nullptr: not in the table. `key` is set; a text is compared as `matching` says
+  // (StaticList::contains).
   const Value* find(const Value& key, Matching matching) const;
 
  private:
@@ -35,7 +37,7 @@ class Table {
   std::vector<Value> values_;
   std::unordered_map<std::string, std::uint32_t, KeyedHash, std::equal_to<>> by_text_;
   std::vector<std::pair<Network, std::uint32_t>> by_network_;  // sorted
-  std::vector<int> lengths_;                                   // prefix lengths that occur (of 128), longest first
+  std::vector<int> lengths_;  // prefix lengths that occur (of 128), longest first
 };
 using TablePtr = std::shared_ptr<const Table>;
 

@@ -1,4 +1,5 @@
-// Templates: reply texts, header values, reasons and log lines with {facts} in them (LANGUAGE 9b). Private to policy/.
+// Templates: reply texts, header values, reasons and log lines with {facts} in them (LANGUAGE 9b).
+// Private to policy/.
 #pragma once
 #include <optional>
 #include <string_view>
@@ -14,7 +15,8 @@ inline constexpr std::size_t kMaxTemplateValue = 128;  // characters of one valu
 class TemplateCompiler {
  public:
   // `kind` decides which words a template knows: limit.* in limits, greylist.wait in greylists.
-  TemplateCompiler(Compilation& compilation, Emitter& emitter, Place place, const Narrowing& narrowing, RuleKind kind)
+  TemplateCompiler(Compilation& compilation, Emitter& emitter, Place place,
+                   const Narrowing& narrowing, RuleKind kind)
       : c_(compilation), emitter_(emitter), place_(place), narrowing_(narrowing), kind_(kind) {
     place_.text = true;
   }

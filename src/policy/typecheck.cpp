@@ -8,9 +8,11 @@ void TypeChecker::error(std::string code, const SourceSpan& span, std::string me
   c_.findings.error(std::move(code), span, std::move(message));
 }
 
-TypeChecker::Result TypeChecker::wrong_type(const Node& node, const Typed& typed, std::string_view expected) {
+TypeChecker::Result TypeChecker::wrong_type(const Node& node, const Typed& typed,
+                                            std::string_view expected) {
   error("E203", node.span,
-        "`" + render_expression(node) + "` is " + type_name(typed.type) + ", expected " + std::string(expected));
+        "`" + render_expression(node) + "` is " + type_name(typed.type) + ", expected " +
+            std::string(expected));
   return std::nullopt;
 }
 
@@ -29,39 +31,61 @@ std::optional<Typed> TypeChecker::condition(const Node& node) {
   return wrong_type(node, *typed, "a condition (bool): compare it with something");
 }
 
-std::optional<Typed> TypeChecker::value(const Node& node, const Type* hint) { return check(node, hint); }
+std::optional<Typed> TypeChecker::value(const Node& node, const Type* hint) {
+  return check(node, hint);
+}
 
-std::optional<Typed> TypeChecker::value_of(const Node& node, const std::vector<Kind>& kinds, std::string_view what) {
+std::optional<Typed> TypeChecker::value_of(const Node& node, const std::vector<Kind>& kinds,
+                                           std::string_view what) {
   const Type hint = Type::of(kinds.front());
   auto typed = check(node, &hint);
-  if (!typed || std::find(kinds.begin(), kinds.end(), typed->type.kind) != kinds.end()) return typed;
+  if (!typed || std::find(kinds.begin(), kinds.end(), typed->type.kind) != kinds.end())
+    return typed;
   std::string expected;
-  for (const Kind kind : kinds) expected.append(expected.empty() ? "" : " or ").append(kind_name(kind));
+  for (const Kind kind : kinds)
+    expected.append(expected.empty() ? "" : " or ").append(kind_name(kind));
   return wrong_type(node, *typed, expected + " for `" + std::string(what) + "`");
 }
 
 std::optional<Typed> TypeChecker::check(const Node& node, const Type* hint) {
   switch (node.kind) {
-    case Node::Kind::Literal: return literal(node, hint);
-    case Node::Kind::Name: return name(node, hint);
-    case Node::Kind::List: return list_name(node);
-    case Node::Kind::Lookup: return lookup(node);
-    case Node::Kind::Items: return items(node, hint);
-    case Node::Kind::Quantifier: return quantifier(node);
-    case Node::Kind::Call: return call(node, hint);
+    case Node::Kind::Literal:
+      return literal(node, hint);
+    case Node::Kind::Name:
+      return name(node, hint);
+    case Node::Kind::List:
+      return list_name(node);
+    case Node::Kind::Lookup:
+      return lookup(node);
+    case Node::Kind::Items:
+      return items(node, hint);
+    case Node::Kind::Quantifier:
+      return quantifier(node);
+    case Node::Kind::Call:
+      return call(node, hint);
     case Node::Kind::And:
-    case Node::Kind::Or: return chain(node);
-    case Node::Kind::Not: return negation(node);
-    case Node::Kind::Compare: return comparison(node);
-    case Node::Kind::Matches: return pattern(node);
-    case Node::Kind::In: return membership(node);
-    case Node::Kind::InRange: return range(node);
-    case Node::Kind::Under: return under(node);
+    case Node::Kind::Or:
+      return chain(node);
+    case Node::Kind::Not:
+      return negation(node);
+    case Node::Kind::Compare:
+      return comparison(node);
+    case Node::Kind::Matches:
+      return pattern(node);
+    case Node::Kind::In:
+      return membership(node);
+    case Node::Kind::InRange:
+      return range(node);
+    case Node::Kind::Under:
+      return under(node);
     case Node::Kind::Contains:
     case Node::Kind::StartsWith:
-    case Node::Kind::EndsWith: return text_test(node);
-    case Node::Kind::Is: return state(node);
-    case Node::Kind::Else: return otherwise(node, hint);
+    case Node::Kind::EndsWith:
+      return text_test(node);
+    case Node::Kind::Is:
+      return state(node);
+    case Node::Kind::Else:
+      return otherwise(node, hint);
   }
   return std::nullopt;
 }
@@ -69,7 +93,8 @@ std::optional<Typed> TypeChecker::check(const Node& node, const Type* hint) {
 // ---- names ----
 
 // The quantifier that gives `name` its meaning; `field` is what stands behind the dot.
-const TypeChecker::Frame* TypeChecker::frame_of(std::string_view name, std::string_view& field) const {
+const TypeChecker::Frame* TypeChecker::frame_of(std::string_view name,
+                                                std::string_view& field) const {
   for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
     if (frame->recipients) continue;
     if (!frame->record) {
@@ -88,8 +113,8 @@ const TypeChecker::Frame* TypeChecker::frame_of(std::string_view name, std::stri
 // A word that means nothing by itself: an enum's value, if what stands beside it is an enum.
 bool TypeChecker::is_bare_word(const Node& node) const {
   std::string_view field;
-  return node.kind == Node::Kind::Name && !frame_of(node.text, field) && !c_.names.fact(node.text) &&
-         !c_.names.let(file_, node.text);
+  return node.kind == Node::Kind::Name && !frame_of(node.text, field) &&
+         !c_.names.fact(node.text) && !c_.names.let(file_, node.text);
 }
 
 TypeChecker::Result TypeChecker::name(const Node& node, const Type* hint) {
@@ -109,11 +134,15 @@ TypeChecker::Result TypeChecker::element(const Node& node) {
   typed.name = frame.collection;
   if (frame.record) {
     const auto& fields = frame.record->fields;
-    const auto at = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == field; });
+    const auto at =
+        std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == field; });
     if (at == fields.end()) {
       std::vector<std::string> names;
-      for (const auto& f : fields) names.push_back(std::string(frame.record->prefix) + "." + std::string(f.name));
-      error("E202", node.span, "unknown fact `" + node.text + "`" + did_you_mean(node.text, {names.begin(), names.end()}));
+      for (const auto& f : fields)
+        names.push_back(std::string(frame.record->prefix) + "." + std::string(f.name));
+      error("E202", node.span,
+            "unknown fact `" + node.text + "`" +
+                did_you_mean(node.text, {names.begin(), names.end()}));
       return std::nullopt;
     }
     typed.node.b = static_cast<std::uint32_t>(at - fields.begin());
@@ -138,17 +167,21 @@ bool TypeChecker::check_stage(const Node& node, const FactSignature& fact) {
   if (!place_.stage) return true;
   // Inside a let the place that has to change is the rule that uses it.
   const Node& shown = lets_.empty() ? node : *lets_.front();
-  const std::string named = "`" + node.text + "`" + (lets_.empty() ? "" : " (in `" + shown.text + "`)");
+  const std::string named =
+      "`" + node.text + "`" + (lets_.empty() ? "" : " (in `" + shown.text + "`)");
   const std::string stage(mail::stage_name(*place_.stage));
   const std::string from(mail::stage_name(fact.available_from));
   if (!mail::is_known_at(fact.available_from, *place_.stage)) {
     const bool only = fact.available_from == mail::Stage::Command;
-    error(place_.text ? "E405" : "E301", shown.span,
-          named + (only ? " is known at stage " + from + " only" : " is not known before stage " + from) +
-              "; this rule runs at " + stage);
+    error(
+        place_.text ? "E405" : "E301", shown.span,
+        named +
+            (only ? " is known at stage " + from + " only" : " is not known before stage " + from) +
+            "; this rule runs at " + stage);
     return false;
   }
-  const bool inside = std::any_of(frames_.begin(), frames_.end(), [](const Frame& f) { return f.recipients; });
+  const bool inside =
+      std::any_of(frames_.begin(), frames_.end(), [](const Frame& f) { return f.recipients; });
   if (fact.scope != mail::Scope::Recipient || place_.recipient || inside) return true;
   error(place_.text ? "E405" : "E302", shown.span,
         named + " belongs to one recipient; at " + stage + " write `any(rcpts, ...)`");
@@ -171,15 +204,18 @@ TypeChecker::Result TypeChecker::unknown_name(const Node& node) {
   const std::string_view prefix = std::string_view(node.text).substr(0, dot);
   std::vector<const FactSignature*> lists;
   for (const FactSignature& fact : c_.vocabulary.all())
-    if (dot != std::string::npos && fact.type.record && fact.type.record->prefix == prefix) lists.push_back(&fact);
+    if (dot != std::string::npos && fact.type.record && fact.type.record->prefix == prefix)
+      lists.push_back(&fact);
   if (node.text == "item") {
-    error("E202", node.span, "`item` is an element: it stands inside any(...), all(...) or count(...) of a list");
+    error("E202", node.span,
+          "`item` is an element: it stands inside any(...), all(...) or count(...) of a list");
   } else if (!lists.empty()) {
     error("E202", node.span,
           "`" + node.text + "` belongs to an element: write any(" + lists.front()->name + ", ...)");
   } else {
     auto candidates = c_.names.names_at(file_);
-    error("E202", node.span, "unknown fact `" + node.text + "`" + did_you_mean(node.text, candidates));
+    error("E202", node.span,
+          "unknown fact `" + node.text + "`" + did_you_mean(node.text, candidates));
   }
   return std::nullopt;
 }
@@ -218,12 +254,14 @@ TypeChecker::Result TypeChecker::state(const Node& node) {
     const auto& words = typed->type.words->words;
     if (std::find(words.begin(), words.end(), "none") != words.end()) {
       const bool equal = (node.text == "none") != node.negated;
-      error("E205", node.span, "`none` is a value of `" + render_expression(subject) + "`: write `" +
-                                   (equal ? "== none" : "!= none") + "`");
+      error("E205", node.span,
+            "`none` is a value of `" + render_expression(subject) + "`: write `" +
+                (equal ? "== none" : "!= none") + "`");
       return std::nullopt;
     }
   }
-  Typed result = make(about_value ? Op::IsSet : Op::IsKnown, node, Type::of(Kind::Bool), {std::move(*typed)});
+  Typed result =
+      make(about_value ? Op::IsSet : Op::IsKnown, node, Type::of(Kind::Bool), {std::move(*typed)});
   result.node.flag = (node.text == "none" || node.text == "unknown") != node.negated;
   return result;
 }
@@ -233,7 +271,8 @@ TypeChecker::Result TypeChecker::hit(const Node& node) {
   const auto found = subject.kind == Node::Kind::Name ? c_.names.fact(subject.text) : std::nullopt;
   auto typed = check(subject, nullptr);
   if (!typed) return std::nullopt;
-  if (!found || found->origin != UsedFact::Origin::Dnsbl) return wrong_type(subject, *typed, "a DNS list (dnsbl.NAME)");
+  if (!found || found->origin != UsedFact::Origin::Dnsbl)
+    return wrong_type(subject, *typed, "a DNS list (dnsbl.NAME)");
   if (!node.negated) return typed;
   return make(Op::Not, node, Type::of(Kind::Bool), {std::move(*typed)});
 }

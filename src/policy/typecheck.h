@@ -1,5 +1,6 @@
-// TypeChecker: resolves the names of one expression and checks types, stages and optional values (E202 to E302 of
-// LANGUAGE 13). Every error is reported; the result is empty when there was one. Private to policy/.
+// TypeChecker: resolves the names of one expression and checks types, stages and optional values
+// (E202 to E302 of LANGUAGE 13). Every error is reported; the result is empty when there was one.
+// Private to policy/.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,10 +14,10 @@ namespace sluice::policy {
 
 // Where an expression stands.
 struct Place {
-  std::size_t file = 0;                  // whose lets and lists it sees
-  std::optional<mail::Stage> stage;      // empty: any (a let that no rule uses)
-  bool recipient = false;                // one recipient is at hand: stage rcpt, for_each: rcpt
-  bool text = false;                     // a template: E405 in place of E301
+  std::size_t file = 0;              // whose lets and lists it sees
+  std::optional<mail::Stage> stage;  // empty: any (a let that no rule uses)
+  bool recipient = false;            // one recipient is at hand: stage rcpt, for_each: rcpt
+  bool text = false;                 // a template: E405 in place of E301
 };
 
 class TypeChecker {
@@ -29,7 +30,8 @@ class TypeChecker {
   // Any value; a literal text or an enum's word is read as `hint` says.
   std::optional<Typed> value(const Node& node, const Type* hint = nullptr);
   // A value of one of these kinds, for `what` ("max", "add").
-  std::optional<Typed> value_of(const Node& node, const std::vector<Kind>& kinds, std::string_view what);
+  std::optional<Typed> value_of(const Node& node, const std::vector<Kind>& kinds,
+                                std::string_view what);
 
  private:
   using Result = std::optional<Typed>;
@@ -102,11 +104,11 @@ class TypeChecker {
   Compilation& c_;
   Place place_;
   Narrowing narrowing_;
-  std::size_t file_;                          // of the expression at hand: a let's own while inside it
+  std::size_t file_;  // of the expression at hand: a let's own while inside it
   std::vector<Frame> frames_;
-  std::vector<const Node*> lets_;             // uses of lets around, outermost first
-  std::uint32_t nesting_ = 0;                 // element slots in use
-  const Node* hinted_by_ = nullptr;           // what the hint is the type of, for messages
+  std::vector<const Node*> lets_;    // uses of lets around, outermost first
+  std::uint32_t nesting_ = 0;        // element slots in use
+  const Node* hinted_by_ = nullptr;  // what the hint is the type of, for messages
 };
 
 // Types of two values that == may compare; also for an element of a list.

@@ -1,4 +1,5 @@
-// Comparisons and membership: which types may stand beside each other, and how they are compared (LANGUAGE 9c, 9d).
+// Comparisons and membership: which types may stand beside each other, and how they are compared
+// (LANGUAGE 9c, 9d).
 #include <algorithm>
 
 #include "policy/typecheck.h"
@@ -9,8 +10,8 @@ namespace {
 bool is_address(Kind kind) { return kind == Kind::Ip || kind == Kind::Cidr; }
 
 bool is_ordered(Kind kind) {
-  constexpr Kind kOrdered[] = {Kind::Int,   Kind::Float,    Kind::Size, Kind::Duration,
-                               Kind::Clock, Kind::Datetime};
+  constexpr Kind kOrdered[] = {Kind::Int,      Kind::Float, Kind::Size,
+                               Kind::Duration, Kind::Clock, Kind::Datetime};
   return std::find(std::begin(kOrdered), std::end(kOrdered), kind) != std::end(kOrdered);
 }
 
@@ -21,8 +22,9 @@ struct Filler {
   Kind kind;
   std::string_view text;
 };
-constexpr Filler kFillers[] = {{Kind::Int, "0"},       {Kind::Float, "0.0"},   {Kind::Size, "0B"},
-                               {Kind::Duration, "0s"}, {Kind::Clock, "00:00"}, {Kind::Datetime, "1970-01-01T00:00Z"},
+constexpr Filler kFillers[] = {{Kind::Int, "0"},         {Kind::Float, "0.0"},
+                               {Kind::Size, "0B"},       {Kind::Duration, "0s"},
+                               {Kind::Clock, "00:00"},   {Kind::Datetime, "1970-01-01T00:00Z"},
                                {Kind::Ip, "\"0.0.0.0\""}};
 
 std::string_view filler_of(Kind kind) {
@@ -43,9 +45,14 @@ std::string with_filler(const Node& whole, const Node& operand, Kind kind) {
   std::string text;
   for (std::size_t i = 0; i < whole.children.size(); ++i) {
     const Node& child = whole.children[i];
-    if (i > 0) text += whole.kind != Node::Kind::InRange ? kOps[static_cast<std::size_t>(whole.op)] : i == 1 ? " in " : " .. ";
-    if (&child == &operand) text.append("(").append(as_written(child)).append(" ?? ").append(filler_of(kind)).append(")");
-    else text += as_written(child);
+    if (i > 0)
+      text += whole.kind != Node::Kind::InRange ? kOps[static_cast<std::size_t>(whole.op)]
+              : i == 1                          ? " in "
+                                                : " .. ";
+    if (&child == &operand)
+      text.append("(").append(as_written(child)).append(" ?? ").append(filler_of(kind)).append(")");
+    else
+      text += as_written(child);
   }
   return text;
 }
@@ -58,10 +65,13 @@ SourceSpan caret(SourceSpan span) {
 }  // namespace
 
 bool are_comparable(const Type& a, const Type& b) {
-  if (a.kind == Kind::List || a.kind == Kind::Record || b.kind == Kind::List || b.kind == Kind::Record) return false;
+  if (a.kind == Kind::List || a.kind == Kind::Record || b.kind == Kind::List ||
+      b.kind == Kind::Record)
+    return false;
   if (a.kind == b.kind || (is_numeric(a.kind) && is_numeric(b.kind))) return true;
   if (!is_text_or_word(a.kind) || !is_text_or_word(b.kind)) return false;
-  if (a.kind == Kind::Enum || b.kind == Kind::Enum) return a.kind == Kind::Text || b.kind == Kind::Text;
+  if (a.kind == Kind::Enum || b.kind == Kind::Enum)
+    return a.kind == Kind::Text || b.kind == Kind::Text;
   return a.kind == Kind::Text || b.kind == Kind::Text;  // a domain is never an address
 }
 
@@ -73,7 +83,8 @@ Equality equality_of(Kind a, Kind b) {
 
 // Checks two operands, first the one whose type says how to read the other.
 bool TypeChecker::both(const Node& a, const Node& b, Result& left, Result& right) {
-  const bool waits = (a.kind == Node::Kind::Literal || is_bare_word(a)) && b.kind != Node::Kind::Literal && !is_bare_word(b);
+  const bool waits = (a.kind == Node::Kind::Literal || is_bare_word(a)) &&
+                     b.kind != Node::Kind::Literal && !is_bare_word(b);
   Result& first = waits ? right : left;
   Result& second = waits ? left : right;
   first = check(waits ? b : a, nullptr);
@@ -86,26 +97,33 @@ bool TypeChecker::both(const Node& a, const Node& b, Result& left, Result& right
 }
 
 // A number, duration or size in the place of another is a forgotten or mistaken unit.
-bool TypeChecker::check_units(const Node& a, const Type& type_a, const Node& b, const Type& type_b) {
+bool TypeChecker::check_units(const Node& a, const Type& type_a, const Node& b,
+                              const Type& type_b) {
   const auto mistaken = [this](const Node& written, const Type& is, const Type& expected) {
     if (written.kind != Node::Kind::Literal) return false;
     const std::string text = "`" + written.text + "`";
     if (expected.kind == Kind::Size && is.kind == Kind::Duration) {
-      const bool plain = written.text.ends_with('m') && written.text.find_first_not_of("0123456789") == written.text.size() - 1;
-      error("E211", written.span, plain ? text + " is a duration (m = minutes); for megabytes write " +
-                                              written.text.substr(0, written.text.size() - 1) + "MB"
-                                        : text + " is a duration; a size is written in B, kB, MB or GB");
+      const bool plain = written.text.ends_with('m') &&
+                         written.text.find_first_not_of("0123456789") == written.text.size() - 1;
+      error("E211", written.span,
+            plain ? text + " is a duration (m = minutes); for megabytes write " +
+                        written.text.substr(0, written.text.size() - 1) + "MB"
+                  : text + " is a duration; a size is written in B, kB, MB or GB");
       return true;
     }
     if (expected.kind == Kind::Duration && is.kind == Kind::Size) {
       error("E211", written.span, text + " is a size; a duration is written in ms, s, m, h or d");
       return true;
     }
-    const bool needs_unit = expected.kind == Kind::Size || expected.kind == Kind::Duration || expected.kind == Kind::Rate;
+    const bool needs_unit = expected.kind == Kind::Size || expected.kind == Kind::Duration ||
+                            expected.kind == Kind::Rate;
     if (!needs_unit || !is_numeric(is.kind)) return false;
-    const std::string advice = expected.kind == Kind::Size       ? "a size is written " + written.text + "B or " + written.text + "MB"
-                               : expected.kind == Kind::Duration ? "a duration is written " + written.text + "s or " + written.text + "m"
-                                                                 : "a rate is written " + written.text + "/1h";
+    const std::string advice =
+        expected.kind == Kind::Size
+            ? "a size is written " + written.text + "B or " + written.text + "MB"
+        : expected.kind == Kind::Duration
+            ? "a duration is written " + written.text + "s or " + written.text + "m"
+            : "a rate is written " + written.text + "/1h";
     error("E211", written.span, text + " has no unit: " + advice);
     return true;
   };
@@ -121,10 +139,12 @@ bool TypeChecker::check_equality(const Node& node, const Typed& left, const Type
     error("E210", node.op_span,
           "an address never equals a network: write `" + render_expression(subject) + " in [...]`");
   } else if (left.type.kind == Kind::List || right.type.kind == Kind::List) {
-    error("E203", node.op_span, "cannot compare " + type_name(left.type) + " with " + type_name(right.type) +
-                                    ": write `in` or any(...)");
+    error("E203", node.op_span,
+          "cannot compare " + type_name(left.type) + " with " + type_name(right.type) +
+              ": write `in` or any(...)");
   } else {
-    error("E203", node.op_span, "cannot compare " + type_name(left.type) + " with " + type_name(right.type));
+    error("E203", node.op_span,
+          "cannot compare " + type_name(left.type) + " with " + type_name(right.type));
   }
   return false;
 }
@@ -132,16 +152,19 @@ bool TypeChecker::check_equality(const Node& node, const Typed& left, const Type
 bool TypeChecker::check_not_none(const Node& operand, const Typed& typed, const Node& whole) {
   if (!typed.type.optional) return true;
   error("E206", operand.span,
-        "`" + as_written(operand) + "` may be none, and none has no order: write `" + with_filler(whole, operand, typed.type.kind) + "`");
+        "`" + as_written(operand) + "` may be none, and none has no order: write `" +
+            with_filler(whole, operand, typed.type.kind) + "`");
   return false;
 }
 
 bool TypeChecker::check_order(const Node& node, const Typed& left, const Typed& right) {
   if (!check_units(node.children[0], left.type, node.children[1], right.type)) return false;
-  const bool same = left.type.kind == right.type.kind || (is_numeric(left.type.kind) && is_numeric(right.type.kind));
+  const bool same = left.type.kind == right.type.kind ||
+                    (is_numeric(left.type.kind) && is_numeric(right.type.kind));
   if (!same || !is_ordered(left.type.kind)) {
-    error("E203", node.op_span, same ? std::string(kind_name(left.type.kind)) + " has no order"
-                                     : "cannot compare " + type_name(left.type) + " with " + type_name(right.type));
+    error("E203", node.op_span,
+          same ? std::string(kind_name(left.type.kind)) + " has no order"
+               : "cannot compare " + type_name(left.type) + " with " + type_name(right.type));
     return false;
   }
   const bool left_set = check_not_none(node.children[0], left, node);
@@ -152,9 +175,11 @@ TypeChecker::Result TypeChecker::comparison(const Node& node) {
   Result left, right;
   if (!both(node.children[0], node.children[1], left, right)) return std::nullopt;
   const bool equality = node.op == Node::Op::Eq || node.op == Node::Op::Ne;
-  if (!(equality ? check_equality(node, *left, *right) : check_order(node, *left, *right))) return std::nullopt;
+  if (!(equality ? check_equality(node, *left, *right) : check_order(node, *left, *right)))
+    return std::nullopt;
   const Kind a = left->type.kind, b = right->type.kind;
-  Typed typed = make(equality ? Op::Equal : Op::Order, node, Type::of(Kind::Bool), {std::move(*left), std::move(*right)});
+  Typed typed = make(equality ? Op::Equal : Op::Order, node, Type::of(Kind::Bool),
+                     {std::move(*left), std::move(*right)});
   typed.node.compare = node.op;
   typed.node.flag = node.op == Node::Op::Ne;
   typed.node.how = equality_of(a, b);
@@ -173,11 +198,15 @@ TypeChecker::Result TypeChecker::range(const Node& node) {
     if (!end) return std::nullopt;
     good = check_not_none(node.children[i], *end, node) && good;
     const Kind a = subject->type.kind, b = end->type.kind;
-    if (!check_units(node.children[0], subject->type, node.children[i], end->type)) return std::nullopt;
-    const bool fits = (a == b && (is_ordered(a) || a == Kind::Ip)) || (is_numeric(a) && is_numeric(b));
+    if (!check_units(node.children[0], subject->type, node.children[i], end->type))
+      return std::nullopt;
+    const bool fits =
+        (a == b && (is_ordered(a) || a == Kind::Ip)) || (is_numeric(a) && is_numeric(b));
     if (!fits) {
-      error("E203", node.op_span, a == b ? type_name(subject->type) + " has no order"
-                                         : "cannot compare " + type_name(subject->type) + " with " + type_name(end->type));
+      error("E203", node.op_span,
+            a == b
+                ? type_name(subject->type) + " has no order"
+                : "cannot compare " + type_name(subject->type) + " with " + type_name(end->type));
       return std::nullopt;
     }
     parts.push_back(std::move(*end));
@@ -195,7 +224,9 @@ TypeChecker::Result TypeChecker::pattern(const Node& node) {
   const auto index = c_.use_pattern(node.text, node.flags, node.pattern_span);
   if (!subject || !index) return std::nullopt;
   if (!is_text_or_word(subject->type.kind)) {
-    return wrong_type(node.children[0], *subject, subject->type.kind == Kind::List ? "text: write any(..., item =~ /.../)" : "text");
+    return wrong_type(
+        node.children[0], *subject,
+        subject->type.kind == Kind::List ? "text: write any(..., item =~ /.../)" : "text");
   }
   Typed typed = make(Op::Matches, node, Type::of(Kind::Bool), {std::move(*subject)});
   typed.node.a = *index;
@@ -208,7 +239,10 @@ TypeChecker::Result TypeChecker::text_test(const Node& node) {
   Result left = check(node.children[0], nullptr), right = check(node.children[1], nullptr);
   if (!left || !right) return std::nullopt;
   if (!is_text_or_word(left->type.kind))
-    return wrong_type(node.children[0], *left, left->type.kind == Kind::List ? "text: write `... in " + render_expression(node.children[0]) + "`" : "text");
+    return wrong_type(node.children[0], *left,
+                      left->type.kind == Kind::List
+                          ? "text: write `... in " + render_expression(node.children[0]) + "`"
+                          : "text");
   if (!is_text_or_word(right->type.kind)) return wrong_type(node.children[1], *right, "text");
   const Op op = node.kind == Node::Kind::Contains     ? Op::Contains
                 : node.kind == Node::Kind::StartsWith ? Op::StartsWith
@@ -224,17 +258,22 @@ bool TypeChecker::check_member(const Node& node, const Type& wanted, Kind elemen
   const bool in_network = is_address(wanted.kind) && element == Kind::Cidr;
   if (in_network || are_comparable(wanted, Type::of(element))) return true;
   error("E209", caret(node.op_span),
-        std::string(kind_name(wanted.kind)) + " in list of " + std::string(kind_name(element)) + ": can never match");
+        std::string(kind_name(wanted.kind)) + " in list of " + std::string(kind_name(element)) +
+            ": can never match");
   return false;
 }
 
 TypeChecker::Result TypeChecker::membership(const Node& node) {
   const Node& where = node.children[1];
   Result typed;
-  const DeclaredList* list = where.kind == Node::Kind::List ? c_.names.list(file_, where.text) : nullptr;
-  if (list) typed = list->types.size() > 1 ? in_pairs(node, *list) : in_list(node, *list);
-  else if (where.kind == Node::Kind::Items) typed = in_items(node);
-  else typed = in_value(node);
+  const DeclaredList* list =
+      where.kind == Node::Kind::List ? c_.names.list(file_, where.text) : nullptr;
+  if (list)
+    typed = list->types.size() > 1 ? in_pairs(node, *list) : in_list(node, *list);
+  else if (where.kind == Node::Kind::Items)
+    typed = in_items(node);
+  else
+    typed = in_value(node);
   if (!typed || !node.negated) return typed;
   return make(Op::Not, node, Type::of(Kind::Bool), {std::move(*typed)});
 }
@@ -246,18 +285,22 @@ TypeChecker::Result TypeChecker::in_list(const Node& node, const DeclaredList& l
   if (!wanted || !typed_list) return std::nullopt;
   if (!check_member(node, wanted->type, hint.kind)) return std::nullopt;
   const Matching matching = matching_of(wanted->type.kind, hint.kind);
-  Typed typed = make(list.source->dynamic ? Op::InDynamic : Op::InStatic, node, Type::of(Kind::Bool), {std::move(*wanted)});
+  Typed typed = make(list.source->dynamic ? Op::InDynamic : Op::InStatic, node,
+                     Type::of(Kind::Bool), {std::move(*wanted)});
   typed.node.matching = matching;
-  if (list.source->dynamic) typed.node.a = list.dynamic;
-  else if (list.content) typed.node.a = c_.use(list.content);
+  if (list.source->dynamic)
+    typed.node.a = list.dynamic;
+  else if (list.content)
+    typed.node.a = c_.use(list.content);
   return typed;
 }
 
 TypeChecker::Result TypeChecker::in_pairs(const Node& node, const DeclaredList& list) {
   const Node& left = node.children[0];
   if (left.kind != Node::Kind::Items || left.children.size() != list.types.size()) {
-    error("E203", left.span, "`$" + node.children[1].text + "` holds tuples of " + std::to_string(list.types.size()) +
-                                 " values: write `[a, b] in $" + node.children[1].text + "`");
+    error("E203", left.span,
+          "`$" + node.children[1].text + "` holds tuples of " + std::to_string(list.types.size()) +
+              " values: write `[a, b] in $" + node.children[1].text + "`");
     return std::nullopt;
   }
   std::vector<Typed> parts;
@@ -313,7 +356,8 @@ TypeChecker::Result TypeChecker::in_value(const Node& node) {
   const bool in_network = where->type.kind == Kind::Cidr && is_address(wanted->type.kind);
   if ((where->type.kind != Kind::List || where->type.record) && !in_network) {
     const bool texts = is_text_like(wanted->type.kind) && is_text_like(where->type.kind);
-    return wrong_type(node.children[1], *where, texts ? "a list: for a part of a text write `contains`" : "a list");
+    return wrong_type(node.children[1], *where,
+                      texts ? "a list: for a part of a text write `contains`" : "a list");
   }
   if (!where->empty_list && !check_member(node, wanted->type, element.kind)) return std::nullopt;
   Typed typed = make(in_network ? Op::InItems : Op::InValues, node, Type::of(Kind::Bool), {});
@@ -324,8 +368,10 @@ TypeChecker::Result TypeChecker::in_value(const Node& node) {
   return typed;
 }
 
-TypeChecker::Result TypeChecker::under_list(const Node& node, const Typed& left, const DeclaredList& list) {
-  if (list.types.size() != 1 || list.source->dynamic || (list.types.front() != Kind::Domain && list.types.front() != Kind::Text)) {
+TypeChecker::Result TypeChecker::under_list(const Node& node, const Typed& left,
+                                            const DeclaredList& list) {
+  if (list.types.size() != 1 || list.source->dynamic ||
+      (list.types.front() != Kind::Domain && list.types.front() != Kind::Text)) {
     error("E203", node.op_span, "`under` needs a list of domain with items or a file");
     return std::nullopt;
   }
@@ -340,17 +386,22 @@ TypeChecker::Result TypeChecker::under(const Node& node) {
   auto left = check(node.children[0], &domain);
   if (!left) return std::nullopt;
   if (left->type.kind != Kind::Domain && left->type.kind != Kind::Text)
-    return wrong_type(node.children[0], *left, is_address(left->type.kind) ? "a domain: for networks write `in`" : "a domain");
+    return wrong_type(
+        node.children[0], *left,
+        is_address(left->type.kind) ? "a domain: for networks write `in`" : "a domain");
   Result typed;
-  const DeclaredList* list = where.kind == Node::Kind::List ? c_.names.list(file_, where.text) : nullptr;
+  const DeclaredList* list =
+      where.kind == Node::Kind::List ? c_.names.list(file_, where.text) : nullptr;
   if (list) {
     typed = under_list(node, *left, *list);
   } else {
     auto parent = check(where, &domain);
     if (!parent) return std::nullopt;
     const Kind kind = parent->type.kind == Kind::List ? parent->type.element : parent->type.kind;
-    if (kind != Kind::Domain && kind != Kind::Text && !parent->empty_list) return wrong_type(where, *parent, "a domain");
-    typed = make(parent->type.kind == Kind::List ? Op::UnderValues : Op::Under, node, Type::of(Kind::Bool), {*left, *parent});
+    if (kind != Kind::Domain && kind != Kind::Text && !parent->empty_list)
+      return wrong_type(where, *parent, "a domain");
+    typed = make(parent->type.kind == Kind::List ? Op::UnderValues : Op::Under, node,
+                 Type::of(Kind::Bool), {*left, *parent});
     typed->node.matching = Matching::Domain;
   }
   if (!typed || !node.negated) return typed;

@@ -11,7 +11,8 @@ constexpr std::string_view kNow = "time.now";
 
 std::string words_text(const EnumWords& words) {
   std::string text;
-  for (const std::string_view word : words.words) text.append(text.empty() ? "" : ", ").append(word);
+  for (const std::string_view word : words.words)
+    text.append(text.empty() ? "" : ", ").append(word);
   return text;
 }
 
@@ -43,13 +44,15 @@ TypeChecker::Result TypeChecker::text_literal(const Node& node, const Type& hint
     return std::nullopt;
   };
   switch (hint.kind) {
-    case Kind::Enum: return word(node, hint);
+    case Kind::Enum:
+      return word(node, hint);
     case Kind::Domain:
       if (auto domain = as(Kind::Domain)) return domain;
       return refuse(Kind::Domain);
     case Kind::Address:
       if (auto address = as(Kind::Address)) return address;
-      return constant(node, Type::of(Kind::Text), node.value);  // "postmaster", or what no valid address is
+      return constant(node, Type::of(Kind::Text),
+                      node.value);  // "postmaster", or what no valid address is
     case Kind::Ip:
       if (auto ip = as(Kind::Ip)) return ip;
       if (auto network = as(Kind::Cidr)) return network;
@@ -57,18 +60,22 @@ TypeChecker::Result TypeChecker::text_literal(const Node& node, const Type& hint
     case Kind::Cidr:
       if (auto network = as(Kind::Cidr)) return network;
       return refuse(Kind::Cidr);
-    default: return constant(node, Type::of(Kind::Text), node.value);
+    default:
+      return constant(node, Type::of(Kind::Text), node.value);
   }
 }
 
 // A word of an enum, bare or in quotes.
 TypeChecker::Result TypeChecker::word(const Node& node, const Type& hint) {
-  const std::string& text = node.kind == Node::Kind::Name ? node.text : node.value.get<std::string>();
+  const std::string& text =
+      node.kind == Node::Kind::Name ? node.text : node.value.get<std::string>();
   const auto& words = hint.words->words;
-  if (std::find(words.begin(), words.end(), text) != words.end()) return constant(node, hint.required(), Value(text));
+  if (std::find(words.begin(), words.end(), text) != words.end())
+    return constant(node, hint.required(), Value(text));
   const bool dns_failure = text == "temperror" || text == "unknown";
   std::string advice = did_you_mean(text, words);
-  if (dns_failure && hinted_by_) advice = " (a DNS failure is `" + render_expression(*hinted_by_) + " is unknown`)";
+  if (dns_failure && hinted_by_)
+    advice = " (a DNS failure is `" + render_expression(*hinted_by_) + " is unknown`)";
   error("E205", node.span, "`" + text + "` is not one of " + words_text(*hint.words) + advice);
   return std::nullopt;
 }
@@ -79,7 +86,9 @@ TypeChecker::Result TypeChecker::list_name(const Node& node) {
   } else if (c_.names.list(file_, node.text)) {
     error("E203", node.span, "`$" + node.text + "` is a list: write `... in $" + node.text + "`");
   } else {
-    error("E204", node.span, "unknown list `$" + node.text + "`" + did_you_mean(node.text, c_.names.list_names_at(file_)));
+    error("E204", node.span,
+          "unknown list `$" + node.text + "`" +
+              did_you_mean(node.text, c_.names.list_names_at(file_)));
   }
   return std::nullopt;
 }
@@ -88,18 +97,21 @@ TypeChecker::Result TypeChecker::lookup(const Node& node) {
   const DeclaredTable* table = c_.names.table(file_, node.text);
   if (!table) {
     const bool list = c_.names.list(file_, node.text);
-    error("E204", node.span, list ? "`$" + node.text + "` is a list: write `... in $" + node.text + "`"
-                                  : "unknown table `$" + node.text + "`" +
-                                        did_you_mean(node.text, c_.names.table_names_at(file_)));
+    error("E204", node.span,
+          list ? "`$" + node.text + "` is a list: write `... in $" + node.text + "`"
+               : "unknown table `$" + node.text + "`" +
+                     did_you_mean(node.text, c_.names.table_names_at(file_)));
     return std::nullopt;
   }
   const Type key_type = Type::of(table->key);
   auto key = check(node.children[0], &key_type);
   if (!key) return std::nullopt;
-  const bool in_network = table->key == Kind::Cidr && (key->type.kind == Kind::Ip || key->type.kind == Kind::Cidr);
+  const bool in_network =
+      table->key == Kind::Cidr && (key->type.kind == Kind::Ip || key->type.kind == Kind::Cidr);
   if (!in_network && !are_comparable(key->type, key_type)) {
-    error("E203", node.children[0].span, "keys of `$" + node.text + "` are " + std::string(kind_name(table->key)) + ", `" +
-                                             render_expression(node.children[0]) + "` is " + type_name(key->type));
+    error("E203", node.children[0].span,
+          "keys of `$" + node.text + "` are " + std::string(kind_name(table->key)) + ", `" +
+              render_expression(node.children[0]) + "` is " + type_name(key->type));
     return std::nullopt;
   }
   const Matching matching = matching_of(key->type.kind, table->key);
@@ -124,8 +136,9 @@ TypeChecker::Result TypeChecker::items(const Node& node, const Type* hint) {
       typed.type.element = item->type.kind;
       typed.type.words = item->type.words;
     } else if (item->type.kind != typed.type.element) {
-      error("E203", child.span, "a list has one type: " + type_name(item->type) + " stands beside " +
-                                    std::string(kind_name(typed.type.element)));
+      error("E203", child.span,
+            "a list has one type: " + type_name(item->type) + " stands beside " +
+                std::string(kind_name(typed.type.element)));
       return std::nullopt;
     }
     typed.children.push_back(std::move(*item));
@@ -142,8 +155,10 @@ bool TypeChecker::unify(const Node& node, Typed& into, const Typed& other) {
     into.empty_list = other.empty_list;
     return true;
   }
-  if (a.kind == Kind::List && b.kind == Kind::List && (other.empty_list || a.element == b.element)) return true;
-  if (a.kind == Kind::List && b.kind == Kind::List && is_text_like(a.element) && is_text_like(b.element)) {
+  if (a.kind == Kind::List && b.kind == Kind::List && (other.empty_list || a.element == b.element))
+    return true;
+  if (a.kind == Kind::List && b.kind == Kind::List && is_text_like(a.element) &&
+      is_text_like(b.element)) {
     a.element = Kind::Text;
     return true;
   }
@@ -154,7 +169,8 @@ bool TypeChecker::unify(const Node& node, Typed& into, const Typed& other) {
     a.words = nullptr;
     return true;
   }
-  error("E203", node.op_span, type_name(a) + " and " + type_name(b) + " cannot stand for each other");
+  error("E203", node.op_span,
+        type_name(a) + " and " + type_name(b) + " cannot stand for each other");
   return false;
 }
 
@@ -169,7 +185,8 @@ TypeChecker::Result TypeChecker::otherwise(const Node& node, const Type* hint) {
     if (i == 0) {
       typed.type = expected = part->type;
       typed.empty_list = part->empty_list;
-    } else if (!check_units(node.children[0], typed.type, child, part->type) || !unify(node, typed, *part)) {
+    } else if (!check_units(node.children[0], typed.type, child, part->type) ||
+               !unify(node, typed, *part)) {
       return std::nullopt;
     }
     typed.type.optional = part->type.optional;
@@ -205,7 +222,8 @@ TypeChecker::Result TypeChecker::call_seen(const Node& node) {
     const Node& written = several ? what.children[i] : what;
     auto part = check(written, nullptr);
     if (!part) return std::nullopt;
-    if (part->type.kind == Kind::List || part->type.kind == Kind::Record) return wrong_type(written, *part, "a single value");
+    if (part->type.kind == Kind::List || part->type.kind == Kind::Record)
+      return wrong_type(written, *part, "a single value");
     parts.push_back(std::move(*part));
   }
   auto within = check(node.children[1], nullptr);
@@ -252,7 +270,8 @@ TypeChecker::Result TypeChecker::call_known_or(const Node& node, const Type* hin
   auto first = check(node.children[0], hint);
   if (!first) return std::nullopt;
   auto second = check(node.children[1], first->type.kind == Kind::Enum ? &first->type : nullptr);
-  if (!second || !check_units(node.children[0], first->type, node.children[1], second->type)) return std::nullopt;
+  if (!second || !check_units(node.children[0], first->type, node.children[1], second->type))
+    return std::nullopt;
   Typed typed = make(Op::KnownOr, node, first->type, {});
   typed.empty_list = first->empty_list;
   if (!unify(node, typed, *second)) return std::nullopt;
@@ -274,7 +293,8 @@ TypeChecker::Result TypeChecker::call_age(const Node& node) {
   auto since = check(node.children[0], nullptr);
   const auto now = c_.names.fact(kNow);
   if (!since || !now) return std::nullopt;
-  if (since->type.kind != Kind::Datetime) return wrong_type(node.children[0], *since, "a date and time");
+  if (since->type.kind != Kind::Datetime)
+    return wrong_type(node.children[0], *since, "a date and time");
   c_.code.now = c_.use(*now, place_.stage);
   return make(Op::Age, node, Type::of(Kind::Duration, since->type.optional), {std::move(*since)});
 }
@@ -284,7 +304,8 @@ TypeChecker::Result TypeChecker::call_age(const Node& node) {
 TypeChecker::Result TypeChecker::quantifier(const Node& node) {
   auto collection = check(node.children[0], nullptr);
   if (!collection) return std::nullopt;
-  if (collection->type.kind != Kind::List) return wrong_type(node.children[0], *collection, "a list");
+  if (collection->type.kind != Kind::List)
+    return wrong_type(node.children[0], *collection, "a list");
   Frame frame;
   frame.record = collection->type.record;
   frame.item = Type::of(collection->type.element);
@@ -303,8 +324,10 @@ TypeChecker::Result TypeChecker::quantifier(const Node& node) {
   frames_.pop_back();
   if (!body) return std::nullopt;
   const bool counts = node.text == "count";
-  Typed typed = make(counts ? Op::Count : node.text == "any" ? Op::Any : Op::All, node,
-                     Type::of(counts ? Kind::Int : Kind::Bool), {std::move(*body)});
+  Typed typed = make(counts               ? Op::Count
+                     : node.text == "any" ? Op::Any
+                                          : Op::All,
+                     node, Type::of(counts ? Kind::Int : Kind::Bool), {std::move(*body)});
   typed.node.flag = frame.recipients;
   typed.node.b = frame.nesting;
   if (!frame.recipients) typed.children.push_back(std::move(*collection));

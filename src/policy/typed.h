@@ -1,4 +1,5 @@
-// Typed: an expression with its names resolved and its types checked, not yet flat. Private to policy/.
+// Typed: an expression with its names resolved and its types checked, not yet flat. Private to
+// policy/.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,11 +9,11 @@
 namespace sluice::policy {
 
 struct Typed {
-  CodeNode node;                // op and its settings; operands are the children
-  Type type;                    // Bool for conditions
-  bool empty_list = false;      // `[]`: a list of anything
-  Value constant;               // Op::Constant
-  std::string name;             // Header: its name; Field, Item: for the log; Seen: what, as text
+  CodeNode node;            // op and its settings; operands are the children
+  Type type;                // Bool for conditions
+  bool empty_list = false;  // `[]`: a list of anything
+  Value constant;           // Op::Constant
+  std::string name;         // Header: its name; Field, Item: for the log; Seen: what, as text
   std::vector<Typed> children;
   SourceSpan span;
 

@@ -1,6 +1,7 @@
 // rooms: policy
-// The compiled program against its naive twin, and against itself with facts that arrive in any order.
-// SLUICE_EVALUATIONS sets how many evaluations are compared (100,000); SLUICE_SEED where the generator begins.
+// The compiled program against its naive twin, and against itself with facts that arrive in any
+// order. SLUICE_EVALUATIONS sets how many evaluations are compared (100,000); SLUICE_SEED where the
+// generator begins.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -35,7 +36,8 @@ Generated generate(Random& random) {
   ExpressionGenerator expressions(random);
   std::string text = kDeclarations;
   for (std::size_t i = 0; i < kRulesInPolicy; ++i)
-    text += "  - rule: r" + std::to_string(i) + "\n    stage: end\n    when: " + in_single_quotes(expressions.condition(4)) +
+    text += "  - rule: r" + std::to_string(i) +
+            "\n    stage: end\n    when: " + in_single_quotes(expressions.condition(4)) +
             "\n    then: log \"x\"\n";
   Diagnostics diagnostics;
   Generated made;
@@ -49,7 +51,9 @@ Generated generate(Random& random) {
 std::string described(const TruthOutcome& outcome) {
   constexpr const char* kNames[] = {"false", "true", "unknown", "pending"};
   std::string text = kNames[static_cast<std::size_t>(outcome.truth)];
-  if (outcome.truth == Truth::Unknown) text += "(" + std::string(outcome.unknown_fact) + " " + std::string(reason_name(outcome.reason)) + ")";
+  if (outcome.truth == Truth::Unknown)
+    text += "(" + std::string(outcome.unknown_fact) + " " +
+            std::string(reason_name(outcome.reason)) + ")";
   return text;
 }
 
@@ -77,7 +81,8 @@ TEST_CASE("evaluation: the compiled program and the naive walk of the tree agree
         ++outcomes[static_cast<std::size_t>(expected)];
         if (outcome.truth == expected) continue;
         INFO(render_expression(made.source.rules[id].when[0]));
-        for (const auto& [name, value] : world.facts) UNSCOPED_INFO(name << " = " << render_value(value));
+        for (const auto& [name, value] : world.facts)
+          UNSCOPED_INFO(name << " = " << render_value(value));
         CHECK(described(outcome) == described({expected}));
         REQUIRE(outcome.truth == expected);
       }
@@ -87,7 +92,9 @@ TEST_CASE("evaluation: the compiled program and the naive walk of the tree agree
   for (const std::size_t count : outcomes) CHECK(count > wanted / 20);
 }
 
-TEST_CASE("evaluation: the order in which facts arrive changes nothing, and what was decided stays decided") {
+TEST_CASE(
+    "evaluation: the order in which facts arrive changes nothing, and what was decided stays "
+    "decided") {
   Random random(number_from("SLUICE_SEED", 20'261'125) + 1);
   const std::size_t wanted = number_from("SLUICE_EVALUATIONS", 100'000) / 10;
   std::size_t done = 0, early = 0;
@@ -103,7 +110,9 @@ TEST_CASE("evaluation: the order in which facts arrive changes nothing, and what
       TruthOutcome outcome = made.program->test(condition, facts);
       while (outcome.truth == Truth::Pending) {
         REQUIRE_FALSE(facts.requested().empty());
-        const auto next = std::next(facts.requested().begin(), static_cast<std::ptrdiff_t>(below(random, facts.requested().size())));
+        const auto next =
+            std::next(facts.requested().begin(),
+                      static_cast<std::ptrdiff_t>(below(random, facts.requested().size())));
         facts.deliver(std::string(*next));
         outcome = made.program->test(condition, facts);
       }

@@ -1,5 +1,5 @@
-// One state of the world for generated policies: every fact a value, none or unknown; and a FactSource that lets the facts
-// of such a world arrive one by one.
+// One state of the world for generated policies: every fact a value, none or unknown; and a
+// FactSource that lets the facts of such a world arrive one by one.
 #pragma once
 #include <map>
 #include <optional>
@@ -63,21 +63,37 @@ class WorldGenerator {
   }
   Value certain(const Type& type) {
     switch (type.kind) {
-      case Kind::Bool: return Value(below(random_, 2) == 0);
-      case Kind::Int: return Value(static_cast<std::int64_t>(below(random_, 7)) - 2);
-      case Kind::Float: return Value(static_cast<double>(below(random_, 9)) / 2 - 2);
-      case Kind::Text: return Value(any_of(random_, kTexts));
-      case Kind::Domain: return Value(any_of(random_, kDomains));
-      case Kind::Address: return Value(any_of(random_, kAddresses));
-      case Kind::Ip: return Value(*IpAddress::parse(any_of(random_, kAddressTexts)));
-      case Kind::Cidr: return Value(*Network::parse(any_of(random_, kNetworkTexts)));
-      case Kind::Duration: return Value(Duration(static_cast<std::int64_t>(below(random_, 4)) * 1'800'000));
-      case Kind::Size: return Value(static_cast<std::int64_t>(below(random_, 4)) * 12'000'000);
-      case Kind::Clock: return Value(ClockTime{static_cast<std::int32_t>(below(random_, 48) * 30)});
-      case Kind::Datetime: return Value(TimePoint(Duration(1'767'225'600'000 + static_cast<std::int64_t>(below(random_, 24)) * 1'296'000'000)));
-      case Kind::Enum: return Value(any_of(random_, type.words->words));
-      case Kind::List: return list(type);
-      default: return None{};
+      case Kind::Bool:
+        return Value(below(random_, 2) == 0);
+      case Kind::Int:
+        return Value(static_cast<std::int64_t>(below(random_, 7)) - 2);
+      case Kind::Float:
+        return Value(static_cast<double>(below(random_, 9)) / 2 - 2);
+      case Kind::Text:
+        return Value(any_of(random_, kTexts));
+      case Kind::Domain:
+        return Value(any_of(random_, kDomains));
+      case Kind::Address:
+        return Value(any_of(random_, kAddresses));
+      case Kind::Ip:
+        return Value(*IpAddress::parse(any_of(random_, kAddressTexts)));
+      case Kind::Cidr:
+        return Value(*Network::parse(any_of(random_, kNetworkTexts)));
+      case Kind::Duration:
+        return Value(Duration(static_cast<std::int64_t>(below(random_, 4)) * 1'800'000));
+      case Kind::Size:
+        return Value(static_cast<std::int64_t>(below(random_, 4)) * 12'000'000);
+      case Kind::Clock:
+        return Value(ClockTime{static_cast<std::int32_t>(below(random_, 48) * 30)});
+      case Kind::Datetime:
+        return Value(TimePoint(Duration(
+            1'767'225'600'000 + static_cast<std::int64_t>(below(random_, 24)) * 1'296'000'000)));
+      case Kind::Enum:
+        return Value(any_of(random_, type.words->words));
+      case Kind::List:
+        return list(type);
+      default:
+        return None{};
     }
   }
   Value list(const Type& type) {
@@ -99,13 +115,17 @@ class WorldGenerator {
 // Facts of a world as they arrive. What was asked for and is not there yet stands in requested().
 class ArrivingFacts final : public FactSource {
  public:
-  ArrivingFacts(const World& world, const Program& program, bool all_there) : world_(world), program_(program), all_there_(all_there) {}
+  ArrivingFacts(const World& world, const Program& program, bool all_there)
+      : world_(world), program_(program), all_there_(all_there) {}
 
   const Value* fact(FactIndex index, std::uint32_t recipient) override {
     const std::string& name = program_.facts()[index].signature.name;
-    return arrived(name + "#" + std::to_string(recipient), [&] { return world_.fact(name, recipient); });
+    return arrived(name + "#" + std::to_string(recipient),
+                   [&] { return world_.fact(name, recipient); });
   }
-  std::uint32_t recipient_count() override { return static_cast<std::uint32_t>(world_.recipients.size()); }
+  std::uint32_t recipient_count() override {
+    return static_cast<std::uint32_t>(world_.recipients.size());
+  }
   const Value* header(std::string_view) override {
     return arrived("header", [&] { return world_.facts.at("header"); });
   }

@@ -1,5 +1,6 @@
-// The naive twin of the compiled program: walks the syntax tree with all facts at hand, as LANGUAGE says and as plainly as
-// it can be said. Knows nothing of the compiler, of flat code, of sets or of pending facts.
+// The naive twin of the compiled program: walks the syntax tree with all facts at hand, as LANGUAGE
+// says and as plainly as it can be said. Knows nothing of the compiler, of flat code, of sets or of
+// pending facts.
 #pragma once
 #include <re2/re2.h>
 
@@ -19,21 +20,36 @@ class NaiveEvaluator {
 
   Value of(const Node& node) {
     switch (node.kind) {
-      case Node::Kind::Literal: return node.value;
-      case Node::Kind::Name: return name(node.text);
-      case Node::Kind::Lookup: return lookup(node);
-      case Node::Kind::Items: return items(node);
-      case Node::Kind::Call: return call(node);
-      case Node::Kind::Quantifier: return quantifier(node);
-      case Node::Kind::And: return all_of(node, false);
-      case Node::Kind::Or: return all_of(node, true);
-      case Node::Kind::Not: return negated(of(node.children[0]), true);
-      case Node::Kind::Is: return state(node);
-      case Node::Kind::Else: return otherwise(node);
-      case Node::Kind::In: return negated(membership(node), node.negated);
-      case Node::Kind::InRange: return negated(range(node), node.negated);
-      case Node::Kind::Under: return negated(under(node), node.negated);
-      default: return comparison(node);
+      case Node::Kind::Literal:
+        return node.value;
+      case Node::Kind::Name:
+        return name(node.text);
+      case Node::Kind::Lookup:
+        return lookup(node);
+      case Node::Kind::Items:
+        return items(node);
+      case Node::Kind::Call:
+        return call(node);
+      case Node::Kind::Quantifier:
+        return quantifier(node);
+      case Node::Kind::And:
+        return all_of(node, false);
+      case Node::Kind::Or:
+        return all_of(node, true);
+      case Node::Kind::Not:
+        return negated(of(node.children[0]), true);
+      case Node::Kind::Is:
+        return state(node);
+      case Node::Kind::Else:
+        return otherwise(node);
+      case Node::Kind::In:
+        return negated(membership(node), node.negated);
+      case Node::Kind::InRange:
+        return negated(range(node), node.negated);
+      case Node::Kind::Under:
+        return negated(under(node), node.negated);
+      default:
+        return comparison(node);
     }
   }
 
@@ -51,22 +67,29 @@ class NaiveEvaluator {
   // ---- what kind of text an expression is ----
   Kind kind(const Node& node) {
     switch (node.kind) {
-      case Node::Kind::Literal: return node.literal_kind;
+      case Node::Kind::Literal:
+        return node.literal_kind;
       case Node::Kind::Name: {
         if (const LetSource* let = find_let(node.text)) return kind(let->expression);
         const FactSignature* fact = small_vocabulary().find(node.text);
         if (node.text == "item") return item_kind_;
-        return fact ? (fact->type.kind == Kind::List ? fact->type.element : fact->type.kind) : Kind::Text;
+        return fact ? (fact->type.kind == Kind::List ? fact->type.element : fact->type.kind)
+                    : Kind::Text;
       }
-      case Node::Kind::Lookup: return node.text == "box_boxes" ? Kind::Address : Kind::Text;
-      case Node::Kind::Call: return node.text == "strip_tag" || node.text == "known_or" ? kind(node.children[0]) : Kind::Text;
+      case Node::Kind::Lookup:
+        return node.text == "box_boxes" ? Kind::Address : Kind::Text;
+      case Node::Kind::Call:
+        return node.text == "strip_tag" || node.text == "known_or" ? kind(node.children[0])
+                                                                   : Kind::Text;
       case Node::Kind::Else: {
         const Kind first = kind(node.children[0]);
-        const bool same = std::all_of(node.children.begin(), node.children.end(),
-                                      [&](const Node& n) { return n.kind == Node::Kind::Items || kind(n) == first; });
+        const bool same = std::all_of(
+            node.children.begin(), node.children.end(),
+            [&](const Node& n) { return n.kind == Node::Kind::Items || kind(n) == first; });
         return same ? first : Kind::Text;
       }
-      default: return Kind::Text;
+      default:
+        return Kind::Text;
     }
   }
   static std::string domain_form(const std::string& text) {
@@ -77,7 +100,9 @@ class NaiveEvaluator {
     const auto address = mail::parse_mailbox(text, mail::Utf8::Allowed);
     if (address) return address->key();
     const std::size_t at = text.rfind('@');
-    return at == std::string::npos ? fold(text) : fold(text.substr(0, at)) + "@" + domain_form(text.substr(at + 1));
+    return at == std::string::npos
+               ? fold(text)
+               : fold(text.substr(0, at)) + "@" + domain_form(text.substr(at + 1));
   }
   static std::string form(const std::string& text, Kind a, Kind b) {
     if (a == Kind::Address || b == Kind::Address) return address_form(text);
@@ -97,7 +122,8 @@ class NaiveEvaluator {
     if (const auto* i = v.get_if<std::int64_t>()) return static_cast<double>(*i);
     if (const auto* d = v.get_if<double>()) return *d;
     if (const auto* t = v.get_if<Duration>()) return static_cast<double>(t->count());
-    if (const auto* t = v.get_if<TimePoint>()) return static_cast<double>(t->time_since_epoch().count());
+    if (const auto* t = v.get_if<TimePoint>())
+      return static_cast<double>(t->time_since_epoch().count());
     if (const auto* t = v.get_if<ClockTime>()) return t->minutes;
     return std::nullopt;
   }
@@ -127,8 +153,10 @@ class NaiveEvaluator {
     bool uncertain = false;
     for (const Node& child : node.children) {
       const Value v = of(child);
-      if (v.is_unknown()) uncertain = true;
-      else if (truth(v) == stop) return Value(stop);
+      if (v.is_unknown())
+        uncertain = true;
+      else if (truth(v) == stop)
+        return Value(stop);
     }
     return uncertain ? unknown() : Value(!stop);
   }
@@ -154,7 +182,8 @@ class NaiveEvaluator {
     if (node.kind == Node::Kind::Matches) {
       if (left.is_unknown()) return unknown();
       const auto* text = left.get_if<std::string>();
-      const bool found = text && re2::RE2::PartialMatch(*text, node.flags == "i" ? "(?i)" + node.text : node.text);
+      const bool found =
+          text && re2::RE2::PartialMatch(*text, node.flags == "i" ? "(?i)" + node.text : node.text);
       return Value(found != node.negated);
     }
     const Value right = of(node.children[1]);
@@ -166,17 +195,23 @@ class NaiveEvaluator {
       const std::string text = fold(*a), part = fold(*b);
       if (node.kind == Node::Kind::Contains) return Value(text.find(part) != std::string::npos);
       if (text.size() < part.size()) return Value(false);
-      return Value(text.substr(node.kind == Node::Kind::StartsWith ? 0 : text.size() - part.size(), part.size()) == part);
+      return Value(text.substr(node.kind == Node::Kind::StartsWith ? 0 : text.size() - part.size(),
+                               part.size()) == part);
     }
     if (node.op == Node::Op::Eq || node.op == Node::Op::Ne)
-      return Value(equal(left, kind(node.children[0]), right, kind(node.children[1])) == (node.op == Node::Op::Eq));
+      return Value(equal(left, kind(node.children[0]), right, kind(node.children[1])) ==
+                   (node.op == Node::Op::Eq));
     if (!number(left) || !number(right)) return Value(false);
     const double a = *number(left), b = *number(right);
     switch (node.op) {
-      case Node::Op::Lt: return Value(a < b);
-      case Node::Op::Le: return Value(a <= b);
-      case Node::Op::Gt: return Value(a > b);
-      default: return Value(a >= b);
+      case Node::Op::Lt:
+        return Value(a < b);
+      case Node::Op::Le:
+        return Value(a <= b);
+      case Node::Op::Gt:
+        return Value(a > b);
+      default:
+        return Value(a >= b);
     }
   }
   Value range(const Node& node) {
@@ -197,12 +232,15 @@ class NaiveEvaluator {
     } else {
       const Value where = of(node.children[1]);
       if (where.is_unknown()) return unknown();
-      if (const auto* list = where.get_if<ValuesPtr>()) parents = **list;
-      else parents.push_back(where);
+      if (const auto* list = where.get_if<ValuesPtr>())
+        parents = **list;
+      else
+        parents.push_back(where);
     }
     if (!domain.is_set()) return Value(false);
     return Value(std::any_of(parents.begin(), parents.end(), [&](const Value& parent) {
-      return parent.is_set() && mail::is_under(domain_form(domain.get<std::string>()), domain_form(parent.get<std::string>()));
+      return parent.is_set() && mail::is_under(domain_form(domain.get<std::string>()),
+                                               domain_form(parent.get<std::string>()));
     }));
   }
 
@@ -232,7 +270,9 @@ class NaiveEvaluator {
       } else if (list == "numbers") {
         if (item == std::to_string(v.get<std::int64_t>())) return true;
       } else {
-        const Kind of_list = list == "names" ? Kind::Domain : list == "boxes" ? Kind::Address : Kind::Text;
+        const Kind of_list = list == "names"   ? Kind::Domain
+                             : list == "boxes" ? Kind::Address
+                                               : Kind::Text;
         if (equal(v, of_value, Value(item), of_list)) return true;
       }
     }
@@ -252,9 +292,12 @@ class NaiveEvaluator {
       bool uncertain = false;
       for (const Node& item : where.children) {
         const Value one = of(item);
-        if (one.is_unknown()) uncertain = true;
-        else if (v.is_set() != one.is_set()) continue;
-        else if (v.is_none() || one_equals(v, kind(node.children[0]), one, kind(item))) return Value(true);
+        if (one.is_unknown())
+          uncertain = true;
+        else if (v.is_set() != one.is_set())
+          continue;
+        else if (v.is_none() || one_equals(v, kind(node.children[0]), one, kind(item)))
+          return Value(true);
       }
       return uncertain ? unknown() : Value(false);
     }
@@ -299,16 +342,21 @@ class NaiveEvaluator {
           longest = length;
           found = Value(entry.scalar.text);
         } else {
-          const Kind of_key = table.name == "name_word" ? Kind::Domain : table.name == "box_boxes" ? Kind::Address : Kind::Text;
+          const Kind of_key = table.name == "name_word"   ? Kind::Domain
+                              : table.name == "box_boxes" ? Kind::Address
+                                                          : Kind::Text;
           const Kind of_wanted = kind(node.children[0]);
-          if (form(key.get<std::string>(), of_wanted, of_key) == form(entry_key.text, of_wanted, of_key)) found = entry_value(table.name, entry);
+          if (form(key.get<std::string>(), of_wanted, of_key) ==
+              form(entry_key.text, of_wanted, of_key))
+            found = entry_value(table.name, entry);
         }
       }
     }
     return found;
   }
   static Value entry_value(const std::string& table, const YamlNode& entry) {
-    if (table == "word_number") return Value(static_cast<std::int64_t>(std::stoll(entry.scalar.text)));
+    if (table == "word_number")
+      return Value(static_cast<std::int64_t>(std::stoll(entry.scalar.text)));
     if (table != "box_boxes") return Value(entry.scalar.text);
     Values addresses;
     for (const YamlNode& item : entry.items) addresses.emplace_back(item.scalar.text);
@@ -327,7 +375,8 @@ class NaiveEvaluator {
       const Value now = world_.facts.at("time.now");
       return now.is_set() ? Value(now.get<TimePoint>() - v.get<TimePoint>()) : now;
     }
-    if (const auto* list = v.get_if<ValuesPtr>()) return Value(static_cast<std::int64_t>((*list)->size()));
+    if (const auto* list = v.get_if<ValuesPtr>())
+      return Value(static_cast<std::int64_t>((*list)->size()));
     std::int64_t characters = 0;
     for (const char c : v.get<std::string>()) characters += (c & 0xC0) != 0x80 ? 1 : 0;
     return Value(characters);
@@ -341,7 +390,8 @@ class NaiveEvaluator {
       return true;
     };
     bool known = true;
-    if (what.kind != Node::Kind::Items) known = take(what);
+    if (what.kind != Node::Kind::Items)
+      known = take(what);
     else
       for (const Node& part : what.children) known = take(part) && known;
     return known ? world_.seen(texts) : unknown();
@@ -353,7 +403,8 @@ class NaiveEvaluator {
     std::vector<Value> results;
     if (collection == "rcpts") {
       const std::uint32_t outside = recipient_;
-      for (recipient_ = 0; recipient_ < world_.recipients.size(); ++recipient_) results.push_back(of(node.children[1]));
+      for (recipient_ = 0; recipient_ < world_.recipients.size(); ++recipient_)
+        results.push_back(of(node.children[1]));
       recipient_ = outside;
     } else {
       const Value list = of(node.children[0]);
@@ -369,9 +420,12 @@ class NaiveEvaluator {
       slot = outside;
       item_kind_ = outside_kind;
     }
-    const auto yes = std::count_if(results.begin(), results.end(), [](const Value& v) { return truth(v); });
-    const bool uncertain = std::any_of(results.begin(), results.end(), [](const Value& v) { return v.is_unknown(); });
-    const bool no = std::any_of(results.begin(), results.end(), [](const Value& v) { return !v.is_unknown() && !truth(v); });
+    const auto yes =
+        std::count_if(results.begin(), results.end(), [](const Value& v) { return truth(v); });
+    const bool uncertain =
+        std::any_of(results.begin(), results.end(), [](const Value& v) { return v.is_unknown(); });
+    const bool no = std::any_of(results.begin(), results.end(),
+                                [](const Value& v) { return !v.is_unknown() && !truth(v); });
     if (node.text == "any") return yes > 0 ? Value(true) : uncertain ? unknown() : Value(false);
     if (node.text == "all") return no ? Value(false) : uncertain ? unknown() : Value(true);
     return uncertain ? unknown() : Value(static_cast<std::int64_t>(yes));

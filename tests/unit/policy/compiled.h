@@ -27,11 +27,12 @@ inline Compiled compile_text(const std::string& text, const CompileOptions& opti
 }
 
 // A policy of one rule at a stage.
-inline std::string rule_at(const std::string& stage, const std::string& when, const std::string& declarations = "") {
+inline std::string rule_at(const std::string& stage, const std::string& when,
+                           const std::string& declarations = "") {
   std::string quoted;
   for (const char c : when) quoted.append(c == '\'' ? "'" : "").push_back(c);
-  return "sluice: 1\npolicy: p\n" + declarations + "rules:\n  - rule: r\n    stage: " + stage + "\n    when: '" + quoted +
-         "'\n    then: log \"x\"\n";
+  return "sluice: 1\npolicy: p\n" + declarations + "rules:\n  - rule: r\n    stage: " + stage +
+         "\n    when: '" + quoted + "'\n    then: log \"x\"\n";
 }
 
 }  // namespace sluice::policy::testing

@@ -19,7 +19,8 @@ fs::path scenarios_folder() {
   return given ? fs::path(given) : fs::path(SLUICE_SOURCE_DIR) / ".." / "shared" / "scenarios";
 }
 
-constexpr const char* kBrokenDiagnostics = R"(broken.yaml:11:11: error E301: `spam.score` is not known before stage end; this rule runs at rcpt
+constexpr const char* kBrokenDiagnostics =
+    R"(broken.yaml:11:11: error E301: `spam.score` is not known before stage end; this rule runs at rcpt
         when: spam.score > 5
               ^~~~~~~~~~
 broken.yaml:16:11: error E301: `auth.user` is not known before stage mail; this rule runs at helo

@@ -1,4 +1,5 @@
-// The facts of the language as tests of the policy room see them: names, types and stages, nobody who answers.
+// The facts of the language as tests of the policy room see them: names, types and stages, nobody
+// who answers.
 #pragma once
 #include "policy/vocabulary.h"
 
