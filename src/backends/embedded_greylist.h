@@ -29,10 +29,9 @@ struct AutoAllowRow : Record {
 
 class EmbeddedGreylist {
  public:
+  // As EmbeddedOptions names them.
   struct Caps {
-    std::size_t first_seen = 500'000;
-    std::size_t passed = 1'000'000;
-    std::size_t auto_allowed = 200'000;
+    std::size_t first_seen, passed, auto_allowed;
   };
   explicit EmbeddedGreylist(const Caps& caps) : caps_(caps) {}
 

@@ -32,6 +32,13 @@ bool is_unlimited(const Op& op) {
   return op.windows.empty() && !op.bucket;
 }
 
+// Periods come and go with policies. Holds know their series by number: while there are any, none
+// moves.
+void drop_unused_series(LimitRecord& record) {
+  if (record.holds && !record.holds->empty()) return;
+  std::erase_if(record.series, [](const LimitSeries& series) { return !series.has_use(); });
+}
+
 // The series that an operation charges, one bit for each; those that are missing are added. 0: too
 // many.
 template <class Op>
@@ -40,6 +47,7 @@ std::uint64_t charged_series(LimitRecord& record, const Op& op) {
   const auto charge = [&](SeriesKind kind, Duration period) {
     auto i = find_series(record, kind, limited_period(period));
     if (i == kNoSeries) {
+      if (record.series.size() == kMaxSeries) drop_unused_series(record);
       if (record.series.size() == kMaxSeries) return false;
       i = record.series.size();
       record.series.emplace_back(kind, limited_period(period));

@@ -18,12 +18,9 @@ class RowReader;
 
 class EmbeddedLimits {
  public:
+  // As EmbeddedOptions names them.
   struct Caps {
-    std::size_t limits = 500'000;  // keys
-    std::size_t values =
-        1'000'000;  // of distinct; beyond it a value counts again each time it comes
-    std::size_t reservations = 200'000;  // at one time; beyond it: not available
-    std::size_t settled = 1'000'000;     // ids that are remembered
+    std::size_t limits, values, reservations, settled;
   };
   explicit EmbeddedLimits(const Caps& caps) : caps_(caps) {}
 

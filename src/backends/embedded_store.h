@@ -22,22 +22,22 @@
 namespace sluice::backends {
 
 struct EmbeddedOptions {
-  Duration write_interval{25};  // between batches; 50 ms is promised with time to write them
-  bool sync_each_batch =
-      false;  // power loss, too, loses no more than a killed process (an fsync per batch)
-  std::int64_t max_file_bytes = 0;      // 0: as the disk allows
-  std::size_t max_entries = 2'000'000;  // of all kinds together, about 300 to 500 bytes each
-  std::size_t max_limits = 500'000;     // keys
-  std::size_t max_values =
-      1'000'000;  // of all distinct limits; beyond it a value counts each time it comes
-  std::size_t max_reservations =
-      200'000;                          // at one time; beyond it they are answered as not available
-  std::size_t max_settled = 1'000'000;  // ids remembered for kSettledMemory
-  std::size_t max_first_seen = 500'000;  // greylist entries that wait
-  std::size_t max_passed = 1'000'000;
-  std::size_t max_auto_allowed = 200'000;
-  std::size_t max_list_entries = 500'000;
-  std::size_t max_seen = 500'000;
+  Duration write_interval{25};      // between batches; 50 ms is promised with time to write them
+  bool sync_each_batch = false;     // an fsync for each: power loss loses no more than a kill
+  std::int64_t max_file_bytes = 0;  // 0: as the disk allows
+
+  // Of all kinds together: 300 bytes of memory for each greylist entry, 900 for a limit with two
+  // windows.
+  std::size_t max_entries = 1'000'000;
+  std::size_t max_limits = 200'000;  // keys
+  std::size_t max_values = 500'000;  // of distinct; beyond it a value counts each time it comes
+  std::size_t max_reservations = 200'000;  // at one time; beyond it: not available
+  std::size_t max_settled = 1'000'000;     // ids remembered for kSettledMemory
+  std::size_t max_first_seen = 300'000;    // greylist entries that wait
+  std::size_t max_passed = 500'000;
+  std::size_t max_auto_allowed = 100'000;
+  std::size_t max_list_entries = 200'000;
+  std::size_t max_seen = 300'000;
 };
 
 class EmbeddedStore final : public StateStore {

@@ -6,7 +6,7 @@ namespace sluice::backends {
 
 namespace {
 
-constexpr std::size_t kAtATime = 256;  // records, while the decisions wait
+constexpr std::size_t kAtATime = 64;  // records, while the decisions wait
 constexpr Duration kFirstRetry{1000}, kLastRetry{60'000};
 constexpr Duration kBetweenSweeps{1000};
 constexpr int kSweptAtATime = 2000;  // rows of each table

@@ -7,12 +7,11 @@ namespace sluice::backends {
 
 namespace {
 
-WideCount floor_divide(WideCount a, WideCount b) {
-  const WideCount quotient = a / b;
-  return a % b < 0 ? quotient - 1 : quotient;
+template <class T>
+T ceil_divide(T a, T b) {
+  const T quotient = a / b;
+  return a % b > 0 ? quotient + 1 : quotient;
 }
-
-WideCount ceil_divide(WideCount a, WideCount b) { return -floor_divide(-a, b); }
 
 std::int64_t milliseconds(TimePoint t) { return t.time_since_epoch().count(); }
 
@@ -24,12 +23,20 @@ std::int64_t limited_units(std::int64_t n) { return std::clamp<std::int64_t>(n, 
 
 std::int64_t sub_window(TimePoint at, Duration period) {
   const auto length = limited_period(period).count();
-  return static_cast<std::int64_t>(ceil_divide(WideCount{milliseconds(at)} * kSubWindows, length));
+  std::int64_t sixtieths = 0;  // the usual case, without wide numbers
+  if (!__builtin_mul_overflow(milliseconds(at), std::int64_t{kSubWindows}, &sixtieths))
+    return ceil_divide(sixtieths, length);
+  return static_cast<std::int64_t>(
+      ceil_divide(WideCount{milliseconds(at)} * kSubWindows, WideCount{length}));
 }
 
 TimePoint sub_window_expiry(std::int64_t index, Duration period) {
   const auto length = limited_period(period).count();
-  const auto at = ceil_divide((WideCount{index} + kSubWindows) * length, kSubWindows);
+  std::int64_t sixtieths = 0;
+  const bool is_wide = __builtin_add_overflow(index, std::int64_t{kSubWindows}, &sixtieths) ||
+                       __builtin_mul_overflow(sixtieths, length, &sixtieths);
+  if (!is_wide) return TimePoint{Duration{ceil_divide(sixtieths, std::int64_t{kSubWindows})}};
+  const auto at = ceil_divide((WideCount{index} + kSubWindows) * length, WideCount{kSubWindows});
   constexpr WideCount kEnd = std::int64_t{1} << 62;  // of time: sums with it do not overflow
   return TimePoint{Duration{static_cast<std::int64_t>(std::clamp(at, -kEnd, kEnd))}};
 }
@@ -45,7 +52,7 @@ WideCount refilled(WideCount debt, Duration elapsed, std::int64_t refill_count) 
 
 std::int64_t whole_tokens(WideCount debt, const Window& refill) {
   constexpr WideCount kMost = std::numeric_limits<std::int64_t>::max();
-  const auto tokens = ceil_divide(debt, limited_period(refill.period).count());
+  const auto tokens = ceil_divide(debt, WideCount{limited_period(refill.period).count()});
   return static_cast<std::int64_t>(std::min(tokens, kMost));
 }
 

@@ -318,6 +318,17 @@ TEST_CASE("embedded store: reservations and remembered values have caps") {
   CHECK(used(*store, reserve_value(99, "values", kHundred, "new")) == 6);
 }
 
+TEST_CASE("embedded store: periods that policies used long ago make room for new ones") {
+  EmbeddedWorld w;
+  for (ReservationId id = 1; id <= 300; ++id) {
+    const auto op = reserve(id, "k", {{1, s(static_cast<std::int64_t>(id % 100) + 1)}});
+    CHECK(ask(w.store, op).granted);
+    CHECK(ask(w.store, commit(op)).available);
+    CHECK_FALSE(ask(w.store, peek(op)).granted);
+    w.clock.advance(s(10));
+  }
+}
+
 TEST_CASE("embedded store: old state goes from memory and disk by itself") {
   EmbeddedWorld w;
   for (int i = 0; i < 100; ++i) {
