@@ -92,7 +92,8 @@ TEST_CASE("answers: every reply code of a policy reaches the MTA byte for byte")
   REQUIRE(passes(peer.mail({"<ann@far.example>"})));
   for (const std::string& code : kCodes) {
     const std::string number = code.substr(0, 3);
-    CHECK(said(peer.rcpt({"<c" + number + "@here.example>"})) == code + " code " + number);
+    CHECK(said(peer.rcpt({fmt::format("<c{}@here.example>", number)})) ==
+          fmt::format("{} code {}", code, number));
   }
   CHECK(said(peer.rcpt({"<bob@here.example>"})) == "continue");
 }
