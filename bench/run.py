@@ -42,7 +42,7 @@ RULES = {"rules10": 10, "rules1000": 1000}
 
 # One rule of each kind that is decided in memory; none matches the generator's mail.
 RULE_FORMS = [
-    ("connect", 'client.ip in [203.0.113.{b}, 198.51.100.{b}, 192.0.2.{b}]', "reject 554"),
+    ("connect", 'client.ip in ["203.0.113.{b}", "198.51.100.{b}", "192.0.2.{b}"]', "reject 554"),
     ("helo", 'helo.name ends_with ".dyn{n}.example"', "reject 550 5.7.1"),
     ("helo", 'helo.name =~ /^(dsl|pool)-{n}-[0-9]+[.]/i', "reject 550 5.7.1"),
     ("mail", 'sender.address == "offers{n}@bulk.example"', "reject 550 5.7.1"),

@@ -126,7 +126,8 @@ TEST_CASE("sessions: a client without an address or on a unix socket is judged l
 }
 
 TEST_CASE("sessions: a client address that is a condition decides") {
-  SluiceFilter filter({policy_of("rcpt", "client.ip in [192.0.2.0/24, 2001:db8::/32]"), kNoId});
+  SluiceFilter filter(
+      {policy_of("rcpt", "client.ip in [\"192.0.2.0/24\", \"2001:db8::/32\"]"), kNoId});
   const auto answer_for = [&](const ClientAddress& client) {
     MilterPeer peer = greeted(filter->endpoint(), client);
     REQUIRE(passes(peer.mail({"<ann@far.example>"})));
