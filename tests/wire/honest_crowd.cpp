@@ -18,7 +18,8 @@ constexpr auto kThink = std::chrono::milliseconds(5);
 // One session under check: times each step and notes what is not as it must be.
 class CheckedSession {
  public:
-  explicit CheckedSession(CrowdResult& result) : result_(result) {}
+  CheckedSession(CrowdResult& result, std::atomic<std::size_t>& answers)
+      : result_(result), answers_(answers) {}
 
   template <class Step>
   void pass(std::string_view what, Step step) {
@@ -53,10 +54,12 @@ class CheckedSession {
     result_.latencies_us.push_back(
         std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
     ++result_.answers;
+    ++answers_;
     return answer;
   }
 
   CrowdResult& result_;
+  std::atomic<std::size_t>& answers_;
 };
 
 }  // namespace
@@ -84,6 +87,12 @@ HonestCrowd::HonestCrowd(const peer::Endpoint& endpoint, std::size_t sessions,
     });
 }
 
+bool HonestCrowd::wait_for_answers(std::size_t wanted, std::chrono::milliseconds timeout) const {
+  const auto deadline = Clock::now() + timeout;
+  while (answers_ < wanted && Clock::now() < deadline) std::this_thread::sleep_for(kThink);
+  return answers_ >= wanted;
+}
+
 CrowdResult HonestCrowd::stop() {
   stopping_ = true;
   threads_.clear();
@@ -93,7 +102,7 @@ CrowdResult HonestCrowd::stop() {
 }
 
 void HonestCrowd::run(std::size_t number, CrowdResult& result) {
-  CheckedSession check(result);
+  CheckedSession check(result, answers_);
   auto peer = peer::MilterPeer::attach(endpoint_, {}, std::chrono::seconds(60));
   if (!peer) {
     check.note("attach", tl::unexpected(peer.error()));

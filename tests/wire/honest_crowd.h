@@ -32,6 +32,8 @@ class HonestCrowd {
   // `refusal_prefix`: what the reply to RCPT TO:<refused...> must be up to the address that
   // follows; empty: the filter refuses nothing.
   HonestCrowd(const peer::Endpoint& endpoint, std::size_t sessions, std::string refusal_prefix);
+  // Waits until so many answers came; false when they did not within the time.
+  bool wait_for_answers(std::size_t wanted, std::chrono::milliseconds timeout) const;
   // Ends the sessions in progress after their message and gives what was seen.
   CrowdResult stop();
 
@@ -41,6 +43,7 @@ class HonestCrowd {
   peer::Endpoint endpoint_;
   std::string refusal_prefix_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<std::size_t> answers_ = 0;
   std::vector<CrowdResult> results_;
   std::vector<std::jthread> threads_;
 };

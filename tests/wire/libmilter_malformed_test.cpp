@@ -34,11 +34,11 @@ TEST_CASE("libmilter: lives through a stream of broken sessions and serves the o
   EmptyFilter filter("all");
   HonestCrowd crowd(filter->endpoint(), 4, "");
   const AttackResult result = attack(filter->endpoint(), 1, 3000);
+  CHECK(crowd.wait_for_answers(200, 30s));
   CrowdResult seen = crowd.stop();
   CHECK(result.refused == 0);
   CHECK(result.frames >= 3000);
   CHECK(filter->is_alive());
   INFO(seen.first_wrong);
   CHECK(seen.wrong == 0);
-  CHECK(seen.answers > 100);
 }

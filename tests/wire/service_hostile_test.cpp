@@ -168,11 +168,10 @@ TEST_CASE("hostile peer: a thousand connections that say nothing disturb nobody"
     idle.push_back(std::move(*link));
   }
   HonestCrowd crowd(filter->endpoint(), 10, kRefusal);
-  std::this_thread::sleep_for(1s);
+  CHECK(crowd.wait_for_answers(300, 30s));
   const CrowdResult seen = crowd.stop();
   INFO(seen.first_wrong);
   CHECK(seen.wrong == 0);
-  CHECK(seen.answers > 100);
   if (!is_sanitized()) CHECK(filter->rss_kib() < rss + kGrowthKib);
   idle.clear();
   CHECK(filter->settle_descriptors(descriptors + 2, 30s) <= descriptors + 2);
@@ -215,7 +214,7 @@ TEST_CASE("hostile peer: a stream of broken sessions beside twenty good ones", "
   attack(filter->endpoint(), seed + 1, std::min<std::size_t>(frames / 5, 20'000));
   const std::size_t descriptors = filter->descriptors();
   HonestCrowd quiet(filter->endpoint(), kGood, kRefusal);
-  std::this_thread::sleep_for(2s);
+  CHECK(quiet.wait_for_answers(5000, 30s));
   CrowdResult before = quiet.stop();
   const std::size_t rss = filter->rss_kib();
 

@@ -293,6 +293,9 @@ TEST_CASE("sessions: over TCP no answer waits for a delayed acknowledgement") {
        "    when: rcpt.domain == \"here.example\"\n    then: header X-Seen = \"yes\"\n",
        kNoId, true});
   MilterPeer peer = greeted(filter->endpoint());
+  // Declined, its macros would stand alone in a packet that nobody answers, and the next command
+  // of the MTA would wait for the acknowledgement.
+  CHECK(peer.negotiation().takes(Event::Data));
   constexpr int kMessages = 30;
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kMessages; ++i) {
@@ -302,7 +305,6 @@ TEST_CASE("sessions: over TCP no answer waits for a delayed acknowledgement") {
     const auto answer = peer.end_of_body();
     REQUIRE(passes(answer));
     CHECK(answer->edits.size() == 1);
-    REQUIRE(peer.abort());
   }
   // A single delayed acknowledgement (40 ms) in each message would be 1.2 s.
   CHECK(std::chrono::steady_clock::now() - begin < 30ms * kMessages);
