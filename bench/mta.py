@@ -42,8 +42,8 @@ def filter_command(bench, label, folder, place):
 
 
 def send(port, sessions, messages):
-    """Seconds for so many messages in so many sessions at once."""
-    command = ["smtp-source", "-s", str(sessions), "-m", str(messages), "-l", "4000", "-f",
+    """Seconds for so many messages in so many sessions at once, one after the other in each."""
+    command = ["smtp-source", "-d", "-s", str(sessions), "-m", str(messages), "-l", "4000", "-f",
                "ann@far.example", "-t", "bob@elsewhere.example", f"inet:127.0.0.1:{port}"]
     begin = time.monotonic()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
