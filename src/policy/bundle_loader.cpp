@@ -299,26 +299,38 @@ std::string BundleLoader::bundle_prefix(const YamlNode& root) {
   return prefix;
 }
 
-void BundleLoader::apply_extension(SectionReader::Extension& extension, std::size_t file) {
+// The included list or table (of the kind of `all`) that an extension names; nullptr after E701.
+template <class Section>
+Section* BundleLoader::find_included(std::vector<Section>& all, const Scalar& wanted,
+                                     std::size_t file, std::string_view what) {
   std::vector<std::string> names;
-  for (ListSource& list : source_.lists) {
-    std::string name = source_.files[list.file].prefix + list.name;
-    if (list.file == file || name == list.name) continue;
-    if (name != extension.name.text) {
-      names.push_back(std::move(name));
-      continue;
-    }
-    if (list.dynamic)
-      reader_.wrong(extension.name.whole(),
-                    "a dynamic list is filled by rules and commands, not by `extend`");
-    std::move(extension.items.begin(), extension.items.end(), std::back_inserter(list.items));
+  for (Section& section : all) {
+    std::string name = source_.files[section.file].prefix + section.name;
+    if (section.file == file || name == section.name) continue;
+    if (name == wanted.text) return &section;
+    names.push_back(std::move(name));
+  }
+  const std::string_view near = nearest(wanted.text, {names.begin(), names.end()});
+  diagnostics_.error(
+      "E701", wanted.whole(),
+      "no included " + std::string(what) + " is named " + quoted_name(wanted.text) +
+          (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
+  return nullptr;
+}
+
+void BundleLoader::apply_extension(SectionReader::Extension& extension, std::size_t file) {
+  if (extension.is_table) {
+    if (TableSource* table = find_included(source_.tables, extension.name, file, "table"))
+      for (YamlEntry& row : extension.rows)
+        table->items.emplace_back(std::move(row.first), std::move(row.second));
     return;
   }
-  const std::string_view near = nearest(extension.name.text, {names.begin(), names.end()});
-  diagnostics_.error(
-      "E701", extension.name.whole(),
-      "no included list is named " + quoted_name(extension.name.text) +
-          (near.empty() ? std::string() : "; did you mean " + quoted_name(near) + "?"));
+  ListSource* list = find_included(source_.lists, extension.name, file, "list");
+  if (list == nullptr) return;
+  if (list->dynamic)
+    reader_.wrong(extension.name.whole(),
+                  "a dynamic list is filled by rules and commands, not by `extend`");
+  std::move(extension.items.begin(), extension.items.end(), std::back_inserter(list->items));
 }
 
 void BundleLoader::apply_changes(const YamlEntry& entry, Rules& rules, std::size_t file) {

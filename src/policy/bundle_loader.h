@@ -49,6 +49,9 @@ class BundleLoader {
   Rules include_all(const YamlEntry& entry, const SourceFilePtr& from);
   Rules include_one(const Scalar& path, const SourceFilePtr& from);
   std::string bundle_prefix(const YamlNode& root);
+  template <class Section>
+  Section* find_included(std::vector<Section>& all, const Scalar& wanted, std::size_t file,
+                         std::string_view what);
   void apply_extension(SectionReader::Extension& extension, std::size_t file);
   void apply_changes(const YamlEntry& entry, Rules& rules, std::size_t file);
   void apply_change(const YamlNode& change, Rules& rules, std::size_t file);

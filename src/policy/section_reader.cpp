@@ -88,7 +88,7 @@ void SectionReader::extension(YamlEntry& e) {
   require(e, kExtensionKeys[0], "an included list");
   for (YamlEntry& entry : e.second.entries)
     if (entry.first.text == kExtensionKeys[0] && reader_.sequence(entry))
-      extensions_.push_back({e.first, std::move(entry.second.items)});
+      extensions_.push_back({e.first, false, std::move(entry.second.items), {}});
 }
 
 void SectionReader::list_types(ListSource& list, const YamlEntry& e) {
@@ -124,8 +124,22 @@ void SectionReader::list(YamlEntry& e) {
 
 void SectionReader::tables(YamlEntry& e) {
   if (!reader_.map(e)) return;
+  for (YamlEntry& entry : e.second.entries) {
+    if (!reader_.map(entry)) continue;
+    if (entry.first.text.find('/') != std::string::npos || entry.second.find("extend"))
+      table_extension(entry);
+    else
+      table(entry);
+  }
+}
+
+void SectionReader::table_extension(YamlEntry& e) {
+  reader_.entries(e.second, kExtensionKeys, "an extended table",
+                  [](const YamlEntry&, std::size_t) {});
+  require(e, kExtensionKeys[0], "an included table");
   for (YamlEntry& entry : e.second.entries)
-    if (reader_.map(entry)) table(entry);
+    if (entry.first.text == kExtensionKeys[0] && reader_.map(entry))
+      extensions_.push_back({e.first, true, {}, std::move(entry.second.entries)});
 }
 
 void SectionReader::table(YamlEntry& e) {

@@ -13,8 +13,8 @@ class SectionReader {
       : source_(source), file_(file), reader_(diagnostics) {}
 
   void defaults(const YamlEntry& e);
-  // Lists are taken out of the tree, for they may be long. Entries that extend an included list are
-  // left in `extensions`.
+  // Lists are taken out of the tree, for they may be long. Entries that extend an included list or
+  // table are left in `extensions`.
   void lists(YamlEntry& e);
   void tables(YamlEntry& e);
   void dnsbl(const YamlEntry& e);
@@ -23,10 +23,12 @@ class SectionReader {
   void recipients(const YamlEntry& e);
   void timezone(const YamlEntry& e);
 
-  // `lists: {base/own_nets: {extend: [...]}}`
+  // `lists: {base/own_nets: {extend: [...]}}`, `tables: {base/moved: {extend: {...}}}`
   struct Extension {
     Scalar name;
-    std::vector<YamlNode> items;
+    bool is_table = false;
+    std::vector<YamlNode> items;                      // of a list
+    std::vector<YamlEntry> rows;                      // of a table
   };
   std::vector<Extension>& extensions() { return extensions_; }
 
@@ -36,6 +38,7 @@ class SectionReader {
   void extension(YamlEntry& e);
   void list_types(ListSource& list, const YamlEntry& e);
   void table(YamlEntry& e);
+  void table_extension(YamlEntry& e);
   void table_items(TableSource& table, YamlEntry& e);
   void dnsbl_list(const YamlEntry& e);
   void fact(const YamlEntry& e);
