@@ -206,7 +206,9 @@ TypeChecker::Result TypeChecker::unknown_name(const Node& node) {
   for (const FactSignature& fact : c_.vocabulary.all())
     if (dot != std::string::npos && fact.type.record && fact.type.record->prefix == prefix)
       lists.push_back(&fact);
-  if (node.text == "item") {
+  if (node.text == "none") {
+    error("E202", node.span, "`none` is no value here: write `is none` or `is set`");
+  } else if (node.text == "item") {
     error("E202", node.span,
           "`item` is an element: it stands inside any(...), all(...) or count(...) of a list");
   } else if (!lists.empty()) {
@@ -247,10 +249,14 @@ TypeChecker::Result TypeChecker::negation(const Node& node) {
 TypeChecker::Result TypeChecker::state(const Node& node) {
   if (node.text == "hit") return hit(node);
   const Node& subject = node.children[0];
-  auto typed = check(subject, nullptr);
-  if (!typed) return std::nullopt;
   const bool about_value = node.text == "set" || node.text == "none";
-  if (about_value && typed->type.kind == Kind::Enum && typed->type.words) {
+  // `x is set` itself is no reason to hold x for certain.
+  const Narrowing outside = narrowing_;
+  if (about_value) narrowing_ = {};
+  auto typed = check(subject, nullptr);
+  narrowing_ = outside;
+  if (!typed) return std::nullopt;
+  if (about_value && !typed->type.optional && typed->type.kind == Kind::Enum) {
     const auto& words = typed->type.words->words;
     if (std::find(words.begin(), words.end(), "none") != words.end()) {
       const bool equal = (node.text == "none") != node.negated;

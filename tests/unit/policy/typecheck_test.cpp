@@ -75,6 +75,7 @@ TEST_CASE("type check: what cannot be meant is said in one sentence") {
        "E205: `temperror` is not one of none, neutral, pass, fail, softfail, permerror (a DNS "
        "failure is `spf.result is unknown`)"},
       {"mail", "spf.result is none", "E205: `none` is a value of `spf.result`: write `== none`"},
+      {"mail", "auth.user == none", "E202: `none` is no value here: write `is none` or `is set`"},
       {"mail", "$kinds[auth.user] == ugly", "E205: `ugly` is not one of good, bad"},
       {"mail", "mail.size > 25MB",
        "E206: `mail.size` may be none, and none has no order: write `(mail.size ?? 0B) > 25MB`"},
@@ -171,6 +172,13 @@ TEST_CASE("type check: words of an enum are taken from the other side, quoted or
         "($kinds[auth.user] ?? bad) == good"}) {
     INFO(when);
     CHECK(compile_text(rule_at("mail", when, kDeclarations)).diagnostics.errors() == 0);
+  }
+}
+
+TEST_CASE("type check: an enum that may be none and has a word none keeps the two apart") {
+  for (const char* when : {"dmarc.policy is set and dmarc.policy == none", "dmarc.policy is none"}) {
+    INFO(when);
+    CHECK(compile_text(rule_at("end", when)).diagnostics.errors() == 0);
   }
 }
 
