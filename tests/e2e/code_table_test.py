@@ -50,6 +50,10 @@ CODES = [
     (556, "5.1.10", "Recipient's domain accepts no mail"),
 ]
 
+# What `reply_codes: rfc` answers instead of a code that no RFC has registered with this meaning; the rest stays.
+REGISTERED = {422: (452, "4.2.2"), 431: (452, "4.7.28"), 441: (450, "4.4.1"), 442: (450, "4.4.2"), 446: (451, "4.4.6"),
+              471: (451, "4.3.0"), 510: (550, "5.1.8"), 512: (550, "5.1.2"), 523: (552, "5.3.4"), 541: (550, "5.7.1")}
+
 # stage -> the condition of its rules; {code} stands for the code
 CONDITIONS = {
     "connect": 'client.ip == "{client}"',
@@ -72,10 +76,22 @@ def text_of(code, stage):
     return f"{stage} says {code}"
 
 
+def verb_of(code):
+    return "disconnect" if code == 421 else "defer" if code < 500 else "reject"
+
+
+def registered_policy():
+    lines = ["sluice: 1", "policy: registered-codes", "defaults: {reply_codes: rfc}", "rules:"]
+    for code, _, _ in CODES:
+        lines += [f"  - rule: rcpt-{code}", "    stage: rcpt", f"    when: 'rcpt.localpart == \"r{code}\"'",
+                  f"    then: {verb_of(code)} {code}", f'    text: "instead of {code}"']
+    return "\n".join(lines) + "\n"
+
+
 def policy():
     lines = ["sluice: 1", "policy: code-table", "rules:"]
     for code, enhanced, _ in CODES:
-        verb = "disconnect" if code == 421 else "defer" if code < 500 else "reject"
+        verb = verb_of(code)
         for stage, condition in CONDITIONS.items():
             lines += [f"  - rule: {stage}-{code}", f"    stage: {stage}",
                       "    when: '" + condition.format(code=code, client=client_of(code)) + "'"]
@@ -251,6 +267,34 @@ class CodeTable:
             for recipient in ("bob@any.test", "alice@any.test"):
                 self.assertEqual(client.say(f"RCPT TO:<{recipient}>"),
                                  ["554 5.7.1 held until the recipient is known"])
+
+
+class RegisteredCodes:
+    """The same codes for a site that wants registered ones only."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.sluice = cls.start_sluice(registered_policy(), settings="reply: {id: false}")
+        cls.mta = cls.start_mta(cls.mta_name, [cls.sluice.spec], domains=("any.test",), users="*")
+
+    def test_every_code(self):
+        for code, enhanced, _ in CODES:
+            with self.subTest(code=code), SmtpClient(self.mta.host, self.mta.port) as client:
+                said, status = REGISTERED.get(code, (code, enhanced))
+                client.say("EHLO client.far.example")
+                client.say("MAIL FROM:<ann@far.example>")
+                recipient = f"r{code}@any.test"
+                self.assertEqual(client.say(f"RCPT TO:<{recipient}>"),
+                                 [self.with_address(f"{said} {status} instead of {code}", recipient)])
+
+
+class RegisteredThroughPostfix(PostfixWords, RegisteredCodes, case.ServerCase):
+    pass
+
+
+class RegisteredThroughSendmail(SendmailWords, RegisteredCodes, case.ServerCase):
+    pass
 
 
 class ThroughPostfix(PostfixWords, CodeTable, case.ServerCase):

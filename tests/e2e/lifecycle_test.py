@@ -133,6 +133,43 @@ class Lifecycle(case.ServerCase):
         with self.greeted() as client:  # nobody answers Postfix now: its default action
             self.assertEqual(client.say("MAIL FROM:<ann@far.example>")[-1][:3], "451")
 
+    # ---- sockets and state ------------------------------------------------------------------
+    def test_a_start_over_the_socket_of_a_killed_one(self):
+        self.sluice.kill()
+        self.assertTrue(os.path.exists(self.sluice.socket))
+        self.sluice.start()
+        with self.greeted() as client:
+            self.assertEqual(self.generation(client), "550 5.7.1 generation 0")
+
+    def test_the_greylist_remembers_over_a_restart(self):
+        sender = f"ann{time.monotonic_ns()}@far.example"
+        with self.greeted() as client:
+            self.assertEqual(client.send(sender, ["grey@a.test"], message())[-1][-1][:3], "450")
+        time.sleep(0.3)  # written at most 50 ms later
+        self.sluice.kill()
+        time.sleep(2)
+        self.sluice.start()
+        with self.greeted() as client:
+            self.assertEqual(client.send(sender, ["grey@a.test"], message())[-1][-1][:3], "250")
+
+
+class Killed:
+    """kill -9 in the middle of a session, for one MTA."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.sluice = cls.start_sluice(POLICY.format(text="generation 0"), settings="reply: {id: false}")
+        cls.mta = cls.start_mta(cls.mta_name, [cls.sluice.spec], domains=("a.test",), users="*")
+
+    def greeted(self):
+        client = SmtpClient(self.mta.host, self.mta.port)
+        client.say("EHLO mail.far.example")
+        return client
+
+    def count_mail(self):
+        return len(self.mta.mailbox("bob@a.test"))
+
     def test_kill_in_a_session_is_the_default_action_and_loses_nothing(self):
         for stage in ("mail", "rcpt", "data"):
             with self.subTest(killed_after=stage):
@@ -161,24 +198,41 @@ class Lifecycle(case.ServerCase):
                 self.await_mail(self.mta, "bob@a.test", before + 1)
                 self.assertEqual(self.count_mail(), before + 1)
 
-    # ---- sockets and state ------------------------------------------------------------------
-    def test_a_start_over_the_socket_of_a_killed_one(self):
-        self.sluice.kill()
-        self.assertTrue(os.path.exists(self.sluice.socket))
-        self.sluice.start()
+    def test_without_it_every_message_waits(self):
+        if self.sluice.is_running():
+            self.sluice.kill()
         with self.greeted() as client:
-            self.assertEqual(self.generation(client), "550 5.7.1 generation 0")
+            self.assertEqual(client.say("MAIL FROM:<ann@far.example>"), [self.AWAY])
 
-    def test_the_greylist_remembers_over_a_restart(self):
-        sender = f"ann{time.monotonic_ns()}@far.example"
-        with self.greeted() as client:
-            self.assertEqual(client.send(sender, ["grey@a.test"], message())[-1][-1][:3], "450")
-        time.sleep(0.3)  # written at most 50 ms later
-        self.sluice.kill()
-        time.sleep(2)
-        self.sluice.start()
-        with self.greeted() as client:
-            self.assertEqual(client.send(sender, ["grey@a.test"], message())[-1][-1][:3], "250")
+
+class KilledUnderPostfix(Killed, case.ServerCase):
+    mta_name = "postfix"
+    AWAY = "451 4.7.1 Service unavailable - try again later"
+
+
+class KilledUnderSendmail(Killed, case.ServerCase):
+    mta_name = "sendmail"
+    AWAY = "451 4.3.2 Please try again later"
+
+
+class OverTcp:
+    def test_a_tcp_socket_on_loopback(self):
+        sluice = self.start_sluice(POLICY.format(text="over TCP"), settings="reply: {id: false}", port=loopback.free_port())
+        mta = self.start_mta(self.mta_name, [sluice.spec], domains=("a.test",), users="*")
+        with SmtpClient(mta.host, mta.port) as client:
+            client.say("EHLO mail.far.example")
+            client.say("MAIL FROM:<ann@far.example>")
+            self.assertEqual(client.say("RCPT TO:<which@a.test>")[-1][-8:], "over TCP")
+            client.say("RSET")
+            self.assertEqual(client.send("ann@far.example", ["bob@a.test"], message())[-1][-1][:3], "250")
+
+
+class OverTcpToPostfix(OverTcp, case.ServerCase):
+    mta_name = "postfix"
+
+
+class OverTcpToSendmail(OverTcp, case.ServerCase):
+    mta_name = "sendmail"
 
 
 class InheritedSocket(case.ServerCase):

@@ -26,13 +26,15 @@ class Sluice:
 
     policy    the text of a policy file, or the path of one that exists.
     settings  further lines of the service configuration, as text.
+    port      listen on this TCP port of 127.0.0.1 instead of a unix socket.
     The milter socket is `spec`, in the form that rig.postfix.Postfix takes.
     """
 
-    def __init__(self, folder, policy, settings=""):
+    def __init__(self, folder, policy, settings="", port=None):
         self.folder = os.path.abspath(folder)
         self.socket = os.path.join(self.folder, "run", "milter.sock")
-        self.spec = f"unix:{self.socket}"
+        self.port = port
+        self.spec = f"inet:127.0.0.1:{port}" if port else f"unix:{self.socket}"
         self.control = os.path.join(self.folder, "run", "control.sock")
         self.configuration = os.path.join(self.folder, "sluice.yaml")
         self.policy = policy if os.path.exists(policy) else os.path.join(self.folder, "policy.yaml")
@@ -94,6 +96,8 @@ class Sluice:
     def _listening(self):
         if self._process.poll() is not None:
             raise loopback.RigError(f"Sluice ended at once with {self._process.returncode}: {loopback.tail(self._log, 30)}")
+        if self.port:
+            return loopback.accepts("127.0.0.1", self.port)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
                 probe.connect(self.socket)
