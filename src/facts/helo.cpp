@@ -1,5 +1,7 @@
 // Facts about the name the client greets with (RFC 5321 4.1.1.1), and about commands the MTA does
 // not know.
+#include <algorithm>
+
 #include "base/text.h"
 #include "facts/dns_questions.h"
 #include "facts/make_fact.h"
@@ -46,6 +48,13 @@ std::vector<Fact> command_facts() {
                     });
 }
 
+// Underscores are against the RFC, but real hosts have them: a name with one may still be complete (helo.valid says the
+// rest).
+bool is_complete_name(std::string name) {
+  std::replace(name.begin(), name.end(), '_', 'x');
+  return mail::is_fully_qualified(name);
+}
+
 }  // namespace
 
 std::vector<Fact> helo_facts() {
@@ -63,7 +72,9 @@ std::vector<Fact> helo_facts() {
              return Value(is_literal(name_of(c)) && mail::is_valid_helo(name_of(c)));
            }},
           {"helo.is_fqdn", plain(Kind::Bool), "It is a domain of at least two labels.",
-           [](FactContext& c) -> Outcome { return Value(mail::is_fully_qualified(name_of(c))); }},
+           [](FactContext& c) -> Outcome {
+             return Value(is_complete_name(std::string(name_of(c))));
+           }},
           {"helo.resolves", plain(Kind::Bool), "The name has an A, AAAA or MX record.",
            helo_resolves, "3 DNS look-ups"},
       });

@@ -41,3 +41,16 @@ TEST_CASE("scenarios: every policy passes its own dialogues") {
     CHECK(status == 0);
   }
 }
+
+TEST_CASE("scenarios: the shipped policies pass their tests") {
+  const std::vector<std::string> files = policies_in(std::string(SLUICE_SOURCE_DIR) + "/policies");
+  REQUIRE_FALSE(files.empty());
+  for (const std::string& file : files) {
+    sluice::app::TestOptions options;
+    options.files = {file};
+    std::ostringstream out;
+    const int status = sluice::app::run_tests(options, out);
+    INFO(out.str());
+    CHECK(status == 0);
+  }
+}
