@@ -27,7 +27,8 @@ template <class T>
 std::optional<T> number(std::string_view text) {
   T value{};
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && rest == text.data() + text.size() ? std::optional<T>(value) : std::nullopt;
+  return error == std::errc{} && rest == text.data() + text.size() ? std::optional<T>(value)
+                                                                   : std::nullopt;
 }
 
 Result<Value> as_bool(const Type&, std::string_view text) {
@@ -49,7 +50,8 @@ Result<Value> as_domain(const Type&, std::string_view text) {
   return wrong(text, "a domain");
 }
 Result<Value> as_address(const Type&, std::string_view text) {
-  if (auto address = mail::parse_mailbox(text, mail::Utf8::Allowed)) return Value(address->to_string());
+  if (auto address = mail::parse_mailbox(text, mail::Utf8::Allowed))
+    return Value(address->to_string());
   return wrong(text, "an address");
 }
 Result<Value> as_ip(const Type&, std::string_view text) {
@@ -76,7 +78,8 @@ Result<Value> as_datetime(const Type&, std::string_view text) {
 Result<Value> as_clock(const Type&, std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
-    const auto hours = number<int>(text.substr(0, colon)), minutes = number<int>(text.substr(colon + 1));
+    const auto hours = number<int>(text.substr(0, colon)),
+               minutes = number<int>(text.substr(colon + 1));
     if (hours && minutes && *hours >= 0 && *hours < 24 && *minutes >= 0 && *minutes < 60)
       return Value(policy::ClockTime{*hours * 60 + *minutes});
   }
@@ -90,19 +93,23 @@ Result<Value> as_enum(const Type& type, std::string_view text) {
   }
   return wrong(text, expected);
 }
-Result<Value> as_nothing(const Type&, std::string_view text) { return wrong(text, "a value that can be given"); }
+Result<Value> as_nothing(const Type&, std::string_view text) {
+  return wrong(text, "a value that can be given");
+}
 
 using Parse = Result<Value> (*)(const Type&, std::string_view);
 // In the order of policy::Kind.
-constexpr std::array<Parse, 16> kParse{as_bool,     as_int,  as_float,   as_text,  as_domain,   as_address, as_ip,      as_cidr,
-                                       as_duration, as_size, as_nothing, as_clock, as_datetime, as_enum,    as_nothing, as_nothing};
+constexpr std::array<Parse, 16> kParse{
+    as_bool,     as_int,  as_float,   as_text,  as_domain,   as_address, as_ip,      as_cidr,
+    as_duration, as_size, as_nothing, as_clock, as_datetime, as_enum,    as_nothing, as_nothing};
 
 struct UnknownWord {
   std::string_view word;
   UnknownReason reason;
 };
-constexpr std::array<UnknownWord, 3> kUnknownWords{
-    {{"timeout", UnknownReason::Timeout}, {"servfail", UnknownReason::ServFail}, {"unknown", UnknownReason::External}}};
+constexpr std::array<UnknownWord, 3> kUnknownWords{{{"timeout", UnknownReason::Timeout},
+                                                    {"servfail", UnknownReason::ServFail},
+                                                    {"unknown", UnknownReason::External}}};
 
 bool has_word(const Type& type, std::string_view text) {
   if (type.kind != Kind::Enum || type.words == nullptr) return false;
@@ -119,12 +126,15 @@ Type element_of(const Type& type) {
 
 // A record is the list of its fields in the order of its shape; what is not written is none.
 Result<Value> parse_record(const Type& type, const policy::YamlNode& node) {
-  if (node.kind != policy::YamlNode::Kind::Map || type.record == nullptr) return config_error("a map of fields is expected");
+  if (node.kind != policy::YamlNode::Kind::Map || type.record == nullptr)
+    return config_error("a map of fields is expected");
   policy::Values fields;
   for (const auto& field : type.record->fields) {
     const policy::YamlNode* given = node.find(field.name);
     if (given == nullptr) {
-      fields.push_back(field.type.kind == Kind::List ? Value::list({}) : field.type.kind == Kind::Bool ? Value(false) : Value());
+      fields.push_back(field.type.kind == Kind::List   ? Value::list({})
+                       : field.type.kind == Kind::Bool ? Value(false)
+                                                       : Value());
       continue;
     }
     Result<Value> value = parse_given_value(field.type, *given);
@@ -158,16 +168,20 @@ Result<Value> parse_given_value(const Type& type, std::string_view text) {
   for (const auto& [word, reason] : kUnknownWords) {
     if (word == text) return Value(Unknown{reason});
   }
-  if (text == "none" && (type.optional || type.kind == Kind::List)) return type.kind == Kind::List ? Value::list({}) : Value();
+  if (text == "none" && (type.optional || type.kind == Kind::List))
+    return type.kind == Kind::List ? Value::list({}) : Value();
   return kParse[static_cast<std::size_t>(type.kind)](type, text);
 }
 
 Result<Value> parse_given_value(const Type& type, const policy::YamlNode& node) {
   const bool is_word = node.kind == policy::YamlNode::Kind::Scalar;
   const bool is_unknown = is_word && std::any_of(kUnknownWords.begin(), kUnknownWords.end(),
-                                                 [&](const UnknownWord& entry) { return entry.word == node.scalar.text; });
+                                                 [&](const UnknownWord& entry) {
+                                                   return entry.word == node.scalar.text;
+                                                 });
   if (type.kind == Kind::Record) return parse_record(type, node);
-  if (type.kind == Kind::List && !is_unknown && !(is_word && node.scalar.text == "none")) return parse_list(type, node);
+  if (type.kind == Kind::List && !is_unknown && !(is_word && node.scalar.text == "none"))
+    return parse_list(type, node);
   if (!is_word) return config_error("a single value is expected");
   return parse_given_value(type, node.scalar.text);
 }
@@ -209,11 +223,14 @@ void GivenValues::set_for(const std::string& fact, std::string address_pattern, 
   by_address_[fact].emplace_back(std::move(address_pattern), std::move(value));
 }
 
-void GivenValues::set_default(const std::string& fact, Value value) { defaults_.emplace(fact, std::move(value)); }
+void GivenValues::set_default(const std::string& fact, Value value) {
+  defaults_.emplace(fact, std::move(value));
+}
 
 const Value* GivenValues::find(const std::string& fact, const mail::Recipient* recipient) {
   if (const auto given = all_.find(fact); given != all_.end()) return &given->second;
-  if (const auto given = by_address_.find(fact); given != by_address_.end() && recipient != nullptr) {
+  if (const auto given = by_address_.find(fact);
+      given != by_address_.end() && recipient != nullptr) {
     const std::string_view address = mail::strip_brackets(recipient->path);
     for (const auto& [pattern, value] : given->second) {
       if (matches_address(pattern, address)) return &value;
@@ -249,7 +266,8 @@ void give_defaults(GivenValues& values, const policy::Program& program, bool mai
     for (const Default& entry : kChecks) values.set_default(std::string(entry.fact), entry.value);
   }
   for (const Default& entry : kScanners) {
-    if (!mail_is_checked || entry.fact != "dmarc.policy") values.set_default(std::string(entry.fact), entry.value);
+    if (!mail_is_checked || entry.fact != "dmarc.policy")
+      values.set_default(std::string(entry.fact), entry.value);
   }
   for (const policy::UsedFact& used : program.facts()) {
     if (used.origin == policy::UsedFact::Origin::Declared && used.signature.type.optional)

@@ -1,6 +1,6 @@
-// Facts that a test or `explain --given NAME=VALUE` fixes (LANGUAGE 11): every value is written as the type of its fact
-// asks; `timeout` makes a fact unknown, `none` is none (or the enum's word). Facts of rcpt.* take one value for all
-// recipients or a map by address, with * in it.
+// Facts that a test or `explain --given NAME=VALUE` fixes (LANGUAGE 11): every value is written as
+// the type of its fact asks; `timeout` makes a fact unknown, `none` is none (or the enum's word).
+// Facts of rcpt.* take one value for all recipients or a map by address, with * in it.
 #pragma once
 #include <map>
 #include <string>
@@ -33,7 +33,9 @@ class GivenValues final : public engine::GivenFacts {
   void set_for(const std::string& fact, std::string address_pattern, policy::Value value);
   // What facts are that nobody has given.
   void set_default(const std::string& fact, policy::Value value);
-  bool has(const std::string& fact) const { return all_.count(fact) > 0 || by_address_.count(fact) > 0; }
+  bool has(const std::string& fact) const {
+    return all_.count(fact) > 0 || by_address_.count(fact) > 0;
+  }
 
   const policy::Value* find(const std::string& fact, const mail::Recipient* recipient) override;
 
@@ -42,8 +44,9 @@ class GivenValues final : public engine::GivenFacts {
   std::map<std::string, std::vector<std::pair<std::string, policy::Value>>> by_address_;
 };
 
-// SPF, DKIM, DMARC and ARC none, no virus, no points, and none for what the site declares as optional. With
-// `mail_is_checked` the results of SPF, DKIM, DMARC and ARC are left to be found out from the given DNS.
+// SPF, DKIM, DMARC and ARC none, no virus, no points, and none for what the site declares as
+// optional. With `mail_is_checked` the results of SPF, DKIM, DMARC and ARC are left to be found out
+// from the given DNS.
 void give_defaults(GivenValues& values, const policy::Program& program, bool mail_is_checked);
 
 }  // namespace sluice::app

@@ -19,8 +19,12 @@ class SwitchedStore final : public backends::StateStore {
     nothing.available = false;
     done(std::vector<backends::StateAnswer>(ops.size(), nothing));
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override { return behind_.show(query); }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override { return behind_.forget(kind, filter); }
+  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
+    return behind_.show(query);
+  }
+  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
+    return behind_.forget(kind, filter);
+  }
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
     return behind_.grant(filter, extra, keep);
   }

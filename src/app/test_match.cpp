@@ -15,7 +15,8 @@ bool contains_folded(std::string_view text, std::string_view part) {
 
 bool has_header(const StepOutcome& got, const std::string& name, const std::string* value) {
   return std::any_of(got.headers.begin(), got.headers.end(), [&](const mail::Header& header) {
-    return equal_folded(header.name, name) && (value == nullptr || plain_value(header.value) == *value);
+    return equal_folded(header.name, name) &&
+           (value == nullptr || plain_value(header.value) == *value);
   });
 }
 
@@ -57,7 +58,8 @@ std::string mismatch(const Expectation& expected, const StepOutcome& got, bool s
   }
   if (std::string wrong = check_message(expected, got); !wrong.empty()) return wrong;
   if (std::string wrong = check_would(expected, got, shadow); !wrong.empty()) return wrong;
-  if (expected.delay && *expected.delay != got.delay) return "delay=" + render_duration(*expected.delay);
+  if (expected.delay && *expected.delay != got.delay)
+    return "delay=" + render_duration(*expected.delay);
   return {};
 }
 
@@ -70,7 +72,8 @@ std::string describe(const StepOutcome& outcome, bool shadow) {
   if (outcome.discard) text += " discard";
   if (outcome.delay > Duration{0}) text += " delay=" + render_duration(outcome.delay);
   if (outcome.record && shadow) {
-    for (const engine::Would& would : outcome.record->would) text += " would=" + std::to_string(would.code) + " (" + would.rule + ")";
+    for (const engine::Would& would : outcome.record->would)
+      text += " would=" + std::to_string(would.code) + " (" + would.rule + ")";
   }
   return text;
 }

@@ -32,7 +32,8 @@ Header header_of(std::string_view line) {
   return {std::string(trim(line.substr(0, colon))), std::string(value)};
 }
 
-std::vector<Header> usual_headers(std::string_view sender, std::string_view recipient, TimePoint now) {
+std::vector<Header> usual_headers(std::string_view sender, std::string_view recipient,
+                                  TimePoint now) {
   const std::string from(mail::strip_brackets(sender));
   return {{"From", from.empty() ? "MAILER-DAEMON@client.example" : from},
           {"To", std::string(mail::strip_brackets(recipient))},
@@ -61,7 +62,8 @@ void set_header(std::vector<Header>& headers, const Edit& edit) {
 
 void remove_header(std::vector<Header>& headers, const Edit& edit) {
   if (edit.index == 0) {
-    std::erase_if(headers, [&](const Header& header) { return equal_folded(header.name, edit.name); });
+    std::erase_if(headers,
+                  [&](const Header& header) { return equal_folded(header.name, edit.name); });
   } else if (const Place place = nth(headers, edit.name, edit.index); place != headers.end()) {
     headers.erase(place);
   }
@@ -90,15 +92,16 @@ SentMessage parse_message(std::string_view text) {
   return message;
 }
 
-Result<SentMessage> message_of(const TestMessage& written, const std::string& folder, std::string_view sender,
-                               std::string_view recipient, TimePoint now) {
+Result<SentMessage> message_of(const TestMessage& written, const std::string& folder,
+                               std::string_view sender, std::string_view recipient, TimePoint now) {
   SentMessage message;
   if (written.file) {
     const std::string path = written.file->front() == '/' ? *written.file : folder + *written.file;
     std::ifstream in(path, std::ios::binary);
     if (!in) return config_error("cannot read the message " + path);
     const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    if (text.size() > kMaxTestMessageBytes) return config_error("the message " + path + " is too large");
+    if (text.size() > kMaxTestMessageBytes)
+      return config_error("the message " + path + " is too large");
     message = parse_message(text);
   } else {
     message.headers = usual_headers(sender, recipient, now);
@@ -115,15 +118,24 @@ Result<SentMessage> message_of(const TestMessage& written, const std::string& fo
 std::vector<Header> delivered_headers(std::vector<Header> headers, const std::vector<Edit>& edits) {
   for (const Edit& edit : edits) {
     switch (edit.kind) {
-      case Edit::Kind::AddHeader: headers.push_back({edit.name, edit.value}); break;
+      case Edit::Kind::AddHeader:
+        headers.push_back({edit.name, edit.value});
+        break;
       case Edit::Kind::InsertHeader: {
-        const auto index = std::min(static_cast<std::size_t>(std::max(edit.index, 0)), headers.size());
-        headers.insert(headers.begin() + static_cast<std::ptrdiff_t>(index), {edit.name, edit.value});
+        const auto index =
+            std::min(static_cast<std::size_t>(std::max(edit.index, 0)), headers.size());
+        headers.insert(headers.begin() + static_cast<std::ptrdiff_t>(index),
+                       {edit.name, edit.value});
         break;
       }
-      case Edit::Kind::SetHeader: set_header(headers, edit); break;
-      case Edit::Kind::RemoveHeader: remove_header(headers, edit); break;
-      default: break;  // recipients, sender, body: no header
+      case Edit::Kind::SetHeader:
+        set_header(headers, edit);
+        break;
+      case Edit::Kind::RemoveHeader:
+        remove_header(headers, edit);
+        break;
+      default:
+        break;  // recipients, sender, body: no header
     }
   }
   return headers;

@@ -1,5 +1,5 @@
-// TestPlayer: plays one policy test: the MTA's part of each SMTP session, the filter behind it, virtual time, given DNS
-// and facts, state in memory. No network, no threads.
+// TestPlayer: plays one policy test: the MTA's part of each SMTP session, the filter behind it,
+// virtual time, given DNS and facts, state in memory. No network, no threads.
 #pragma once
 #include <functional>
 #include <map>
@@ -20,15 +20,15 @@ struct StepOutcome {
   int code = 0;
   std::string status, text;
   bool quarantine = false, discard = false;
-  std::vector<mail::Header> headers;                   // as delivered, at END
+  std::vector<mail::Header> headers;  // as delivered, at END
   Duration delay{0};
   std::optional<engine::DecisionRecord> record;
 };
 
 struct StepFailure {
   const TestStep* step = nullptr;
-  std::string session;                                 // "session 2", its name, the turn of a repeat
-  std::string command;                                 // with {n} put in
+  std::string session;  // "session 2", its name, the turn of a repeat
+  std::string command;  // with {n} put in
   std::string expected, got;
   std::vector<engine::RuleTrace> trace;
 };
@@ -40,13 +40,15 @@ struct RuleCoverage {
 using Coverage = std::map<std::string, RuleCoverage>;
 
 struct TestOutcome {
-  std::vector<StepFailure> failures;                   // of the first session that failed: what follows depends on it
-  std::string broken;                                  // not empty: the test cannot be played (a given value of no type)
+  std::vector<StepFailure>
+      failures;        // of the first session that failed: what follows depends on it
+  std::string broken;  // not empty: the test cannot be played (a given value of no type)
   bool passed() const { return failures.empty() && broken.empty(); }
 };
 
 // `folder` is that of the test's file, with its slash.
-TestOutcome play_test(const policy::ProgramPtr& program, const PolicyTest& test, const std::string& folder, Coverage& coverage);
+TestOutcome play_test(const policy::ProgramPtr& program, const PolicyTest& test,
+                      const std::string& folder, Coverage& coverage);
 
 // What is wrong with an outcome; empty: nothing.
 std::string mismatch(const Expectation& expected, const StepOutcome& got, bool shadow);

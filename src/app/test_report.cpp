@@ -1,7 +1,8 @@
 #include "app/test_report.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <ostream>
 
 #include "base/utf8.h"
@@ -21,11 +22,20 @@ std::string escape_xml(std::string_view text) {
       continue;
     }
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += text.substr(i, point.length);
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += text.substr(i, point.length);
     }
     i += point.length;
   }
@@ -55,29 +65,36 @@ std::string details(const TestOutcome& outcome) {
 }  // namespace
 
 void print_test(const PlayedTest& test, std::ostream& out) {
-  out << (test.outcome.passed() ? "ok    " : "FAIL  ") << test.suite << ": " << test.name << "\n" << details(test.outcome);
+  out << (test.outcome.passed() ? "ok    " : "FAIL  ") << test.suite << ": " << test.name << "\n"
+      << details(test.outcome);
 }
 
 std::string junit_report(const std::vector<PlayedTest>& tests) {
-  const auto failed = std::count_if(tests.begin(), tests.end(), [](const PlayedTest& t) { return !t.outcome.passed(); });
+  const auto failed = std::count_if(tests.begin(), tests.end(),
+                                    [](const PlayedTest& t) { return !t.outcome.passed(); });
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-  out += fmt::format("<testsuites><testsuite name=\"sluice\" tests=\"{}\" failures=\"{}\">\n", tests.size(), failed);
+  out += fmt::format("<testsuites><testsuite name=\"sluice\" tests=\"{}\" failures=\"{}\">\n",
+                     tests.size(), failed);
   for (const PlayedTest& test : tests) {
-    out += fmt::format("<testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", escape_xml(test.suite), escape_xml(test.name), test.seconds);
+    out += fmt::format("<testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"",
+                       escape_xml(test.suite), escape_xml(test.name), test.seconds);
     if (test.outcome.passed()) {
       out += "/>\n";
     } else {
-      out += fmt::format("><failure message=\"failed\">{}</failure></testcase>\n", escape_xml(details(test.outcome)));
+      out += fmt::format("><failure message=\"failed\">{}</failure></testcase>\n",
+                         escape_xml(details(test.outcome)));
     }
   }
   return out + "</testsuite></testsuites>\n";
 }
 
-void CoverageReport::add(const std::string& suite, const policy::Program& program, const Coverage& seen) {
+void CoverageReport::add(const std::string& suite, const policy::Program& program,
+                         const Coverage& seen) {
   for (const policy::Rule& rule : program.rules()) {
     if (rule.mode == policy::Mode::Disabled) continue;
     const auto found = seen.find(rule.name);
-    lines_.push_back({suite, rule.name, found != seen.end() ? found->second : RuleCoverage(), rule.condition != policy::kNoExpr});
+    lines_.push_back({suite, rule.name, found != seen.end() ? found->second : RuleCoverage(),
+                      rule.condition != policy::kNoExpr});
   }
 }
 
@@ -89,10 +106,11 @@ std::string CoverageReport::missing(const Line& line) {
 }
 
 void CoverageReport::print(std::ostream& out) const {
-  out << fmt::format("\n{:<40} {:>8} {:>8} {:>8} {:>8}  never seen\n", "rule", "matched", "not", "unknown", "exempt");
+  out << fmt::format("\n{:<40} {:>8} {:>8} {:>8} {:>8}  never seen\n", "rule", "matched", "not",
+                     "unknown", "exempt");
   for (const Line& line : lines_) {
-    out << fmt::format("{:<40} {:>8} {:>8} {:>8} {:>8} {}\n", line.rule, line.seen.matched, line.seen.not_matched,
-                       line.seen.unknown, line.seen.exempted, missing(line));
+    out << fmt::format("{:<40} {:>8} {:>8} {:>8} {:>8} {}\n", line.rule, line.seen.matched,
+                       line.seen.not_matched, line.seen.unknown, line.seen.exempted, missing(line));
   }
   out << fmt::format("coverage {} %\n", percent());
 }
@@ -101,7 +119,8 @@ int CoverageReport::percent() const {
   std::size_t possible = 0, seen = 0;
   for (const Line& line : lines_) {
     possible += line.has_condition ? 2 : 1;
-    seen += (line.seen.matched > 0 ? 1U : 0U) + (line.has_condition && line.seen.not_matched > 0 ? 1U : 0U);
+    seen += (line.seen.matched > 0 ? 1U : 0U) +
+            (line.has_condition && line.seen.not_matched > 0 ? 1U : 0U);
   }
   return possible == 0 ? 100 : static_cast<int>(seen * 100 / possible);
 }

@@ -9,7 +9,7 @@
 namespace sluice::app {
 
 struct PlayedTest {
-  std::string suite, name;             // file; name of the test
+  std::string suite, name;  // file; name of the test
   TestOutcome outcome;
   double seconds = 0;
 };
@@ -23,7 +23,7 @@ class CoverageReport {
  public:
   void add(const std::string& suite, const policy::Program& program, const Coverage& seen);
   void print(std::ostream& out) const;
-  int percent() const;                 // of what can be seen; 100 when there is nothing
+  int percent() const;  // of what can be seen; 100 when there is nothing
 
  private:
   struct Line {

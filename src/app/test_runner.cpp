@@ -1,8 +1,9 @@
 #include "app/test_runner.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <filesystem>
-#include <fmt/format.h>
 #include <fstream>
 #include <ostream>
 
@@ -43,7 +44,8 @@ class Run {
     const std::vector<PolicyTest> tests = read_tests(source, diagnostics);
     policy::CompileOptions options;
     options.fold_local_part = options_.fold_local_part;
-    const policy::ProgramPtr program = policy::compile(source, facts::built_in_vocabulary(), options, diagnostics);
+    const policy::ProgramPtr program =
+        policy::compile(source, facts::built_in_vocabulary(), options, diagnostics);
     if (!diagnostics.ok() || program == nullptr) {
       out_ << diagnostics.render() << policy::render_summary(file, source, diagnostics) << "\n";
       return raise(kBadPolicy);
@@ -54,16 +56,21 @@ class Run {
     coverage_.add(file, *program, seen);
   }
 
-  void play_one(const std::string& file, const policy::ProgramPtr& program, const PolicyTest& test, Coverage& seen) {
-    if (!options_.filter.empty() && fold(test.name).find(fold(options_.filter)) == std::string::npos) return;
+  void play_one(const std::string& file, const policy::ProgramPtr& program, const PolicyTest& test,
+                Coverage& seen) {
+    if (!options_.filter.empty() &&
+        fold(test.name).find(fold(options_.filter)) == std::string::npos)
+      return;
     const std::string path = test.span.file ? test.span.file->name() : file;
     const std::size_t slash = path.rfind('/');
     const auto start = std::chrono::steady_clock::now();
     PlayedTest played;
     played.suite = file;
     played.name = test.name;
-    played.outcome = play_test(program, test, slash == std::string::npos ? "" : path.substr(0, slash + 1), seen);
-    played.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    played.outcome =
+        play_test(program, test, slash == std::string::npos ? "" : path.substr(0, slash + 1), seen);
+    played.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_test(played, out_);
     if (!played.outcome.passed()) {
       ++failed_;
@@ -84,7 +91,8 @@ class Run {
   void summarise() {
     out_ << fmt::format("{} tests, {} failed\n", played_.size(), failed_);
     if (!options_.coverage_min || coverage_.percent() >= *options_.coverage_min) return;
-    out_ << fmt::format("coverage {} % is below {} %\n", coverage_.percent(), *options_.coverage_min);
+    out_ << fmt::format("coverage {} % is below {} %\n", coverage_.percent(),
+                        *options_.coverage_min);
     raise(kFailed);
   }
 

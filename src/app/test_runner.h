@@ -1,8 +1,9 @@
-// `sluice test FILE…`: plays the tests of policies (LANGUAGE 11) and says in one line each whether they passed.
+// `sluice test FILE…`: plays the tests of policies (LANGUAGE 11) and says in one line each whether
+// they passed.
 //
-// Each FILE is a policy with tests, or a file of tests beside its policy; each is a bundle of its own. Nothing here needs
-// a network or the running service. Exit codes: 0, 65 a test failed (or coverage is too low), 66 no input, 78 a policy or
-// its tests have errors.
+// Each FILE is a policy with tests, or a file of tests beside its policy; each is a bundle of its
+// own. Nothing here needs a network or the running service. Exit codes: 0, 65 a test failed (or
+// coverage is too low), 66 no input, 78 a policy or its tests have errors.
 #pragma once
 #include <iosfwd>
 #include <optional>
@@ -13,10 +14,10 @@ namespace sluice::app {
 
 struct TestOptions {
   std::vector<std::string> files;
-  std::string filter;                  // only tests whose name contains it, without case
-  bool coverage = false;               // per rule: matched, not matched, unknown, exempted
-  std::optional<int> coverage_min;     // percent of what can be seen
-  std::string junit;                   // path of a JUnit report; empty: none
+  std::string filter;               // only tests whose name contains it, without case
+  bool coverage = false;            // per rule: matched, not matched, unknown, exempted
+  std::optional<int> coverage_min;  // percent of what can be seen
+  std::string junit;                // path of a JUnit report; empty: none
   bool fold_local_part = true;
 };
 

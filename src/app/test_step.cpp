@@ -73,7 +73,8 @@ bool add_text(Expectation& e, const std::string& value) {
 bool add_header(Expectation& e, const std::string& value) {
   const std::size_t colon = value.find(':');
   if (colon == std::string::npos || colon == 0) return false;
-  e.headers.emplace_back(trim(std::string_view(value).substr(0, colon)), trim(std::string_view(value).substr(colon + 1)));
+  e.headers.emplace_back(trim(std::string_view(value).substr(0, colon)),
+                         trim(std::string_view(value).substr(colon + 1)));
   return true;
 }
 bool add_absent_header(Expectation& e, const std::string& value) {
@@ -86,7 +87,9 @@ bool add_would(Expectation& e, const std::string& value) {
   e.would = code;
   return true;
 }
-bool add_delay(Expectation& e, const std::string& value) { return (e.delay = parse_duration(value)).has_value(); }
+bool add_delay(Expectation& e, const std::string& value) {
+  return (e.delay = parse_duration(value)).has_value();
+}
 
 struct Condition {
   std::string_view key;
@@ -105,12 +108,14 @@ bool add_condition(Expectation& expected, const std::string& token) {
   const std::size_t equals = token.find('=');
   if (equals == std::string::npos) return false;
   for (const Condition& condition : kConditions) {
-    if (condition.key == std::string_view(token).substr(0, equals)) return condition.add(expected, token.substr(equals + 1));
+    if (condition.key == std::string_view(token).substr(0, equals))
+      return condition.add(expected, token.substr(equals + 1));
   }
   return false;
 }
 
-bool parse_expectation(const Scalar& scalar, std::size_t begin, Expectation& expected, Diagnostics& diagnostics) {
+bool parse_expectation(const Scalar& scalar, std::size_t begin, Expectation& expected,
+                       Diagnostics& diagnostics) {
   const std::vector<Token> tokens = tokens_of(std::string_view(scalar.text).substr(begin), begin);
   if (tokens.empty() || !parse_code(tokens.front().text, expected.code)) {
     diagnostics.error("E106", scalar.whole(), "a reply code is expected after `=>`");
@@ -121,8 +126,10 @@ bool parse_expectation(const Scalar& scalar, std::size_t begin, Expectation& exp
   bool ok = true;
   for (; next < tokens.size(); ++next) {
     if (add_condition(expected, tokens[next].text)) continue;
-    diagnostics.error("E106", scalar.span(tokens[next].offset, tokens[next].length),
-                      "`" + tokens[next].text + "` is none of rule= text= header= no-header= would= delay= quarantine discard");
+    diagnostics.error(
+        "E106", scalar.span(tokens[next].offset, tokens[next].length),
+        "`" + tokens[next].text +
+            "` is none of rule= text= header= no-header= would= delay= quarantine discard");
     ok = false;
   }
   return ok;
@@ -136,7 +143,9 @@ bool take_repeat(std::string_view& command, int& repeat) {
   if (colon == std::string_view::npos) return false;
   const std::string_view count = trim(command.substr(kWord.size(), colon - kWord.size()));
   const auto [rest, error] = std::from_chars(count.data(), count.data() + count.size(), repeat);
-  if (error != std::errc{} || rest != count.data() + count.size() || repeat < 1 || repeat > kMaxTestRepeat) return false;
+  if (error != std::errc{} || rest != count.data() + count.size() || repeat < 1 ||
+      repeat > kMaxTestRepeat)
+    return false;
   command = trim(command.substr(colon + 1));
   return true;
 }
@@ -154,8 +163,9 @@ std::optional<TestStep> parse_step(const Scalar& scalar, Diagnostics& diagnostic
   step.written = scalar.text;
   std::string_view command = trim(std::string_view(scalar.text).substr(0, arrow));
   if (!take_repeat(command, step.repeat)) {
-    diagnostics.error("E106", scalar.whole(), "a repeated step is written `repeat N: COMMAND => CODE`, N up to " +
-                                                  std::to_string(kMaxTestRepeat));
+    diagnostics.error("E106", scalar.whole(),
+                      "a repeated step is written `repeat N: COMMAND => CODE`, N up to " +
+                          std::to_string(kMaxTestRepeat));
     return std::nullopt;
   }
   step.command = std::string(command);
@@ -163,7 +173,8 @@ std::optional<TestStep> parse_step(const Scalar& scalar, Diagnostics& diagnostic
     diagnostics.error("E106", scalar.whole(), "a command is expected before `=>`");
     return std::nullopt;
   }
-  if (!parse_expectation(scalar, arrow + kArrow.size(), step.expected, diagnostics)) return std::nullopt;
+  if (!parse_expectation(scalar, arrow + kArrow.size(), step.expected, diagnostics))
+    return std::nullopt;
   return step;
 }
 

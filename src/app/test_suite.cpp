@@ -34,22 +34,28 @@ class SuiteReader {
     diagnostics_.error("E106", node.span, message);
     return false;
   }
-  void unknown_key(const Scalar& key, const char* where, const std::vector<std::string_view>& known) {
+  void unknown_key(const Scalar& key, const char* where,
+                   const std::vector<std::string_view>& known) {
     std::string message = "unknown key `" + key.text + "` in " + where;
     const std::string_view near = nearest(key.text, known);
     if (!near.empty()) message += "; did you mean `" + std::string(near) + "`?";
     diagnostics_.error("E102", key.whole(), message);
   }
   std::string text(const YamlNode& node, const char* what) {
-    return is(node, Kind::Scalar, std::string(what) + " is one value") ? node.scalar.text : std::string();
+    return is(node, Kind::Scalar, std::string(what) + " is one value") ? node.scalar.text
+                                                                       : std::string();
   }
   template <class T>
   T number(const YamlNode& node, const char* what, T least, T most) {
     const std::string written = text(node, what);
     T value = least;
-    const auto [rest, error] = std::from_chars(written.data(), written.data() + written.size(), value);
-    if (error != std::errc{} || rest != written.data() + written.size() || value < least || value > most) {
-      diagnostics_.error("E106", node.span, std::string(what) + " is a number from " + std::to_string(least) + " to " + std::to_string(most));
+    const auto [rest, error] =
+        std::from_chars(written.data(), written.data() + written.size(), value);
+    if (error != std::errc{} || rest != written.data() + written.size() || value < least ||
+        value > most) {
+      diagnostics_.error("E106", node.span,
+                         std::string(what) + " is a number from " + std::to_string(least) + " to " +
+                             std::to_string(most));
       return least;
     }
     return value;
@@ -87,20 +93,21 @@ class SuiteReader {
   };
   static constexpr std::size_t kKeys = 14;
   static const std::array<Key, kKeys>& keys() {
-    static constexpr std::array<Key, kKeys> kTable{{{"name", &SuiteReader::read_name},
-                                                    {"at", &SuiteReader::read_at},
-                                                    {"repeat", &SuiteReader::read_repeat},
-                                                    {"every", &SuiteReader::read_every},
-                                                    {"same", &SuiteReader::read_nothing},  // read first
-                                                    {"client", &SuiteReader::read_client},
-                                                    {"given", &SuiteReader::read_given},
-                                                    {"message", &SuiteReader::read_message},
-                                                    {"headers", &SuiteReader::read_headers},
-                                                    {"body", &SuiteReader::read_body},
-                                                    {"redis", &SuiteReader::read_store},
-                                                    {"store", &SuiteReader::read_store},
-                                                    {"shadow", &SuiteReader::read_shadow},
-                                                    {"steps", &SuiteReader::read_steps}}};
+    static constexpr std::array<Key, kKeys> kTable{
+        {{"name", &SuiteReader::read_name},
+         {"at", &SuiteReader::read_at},
+         {"repeat", &SuiteReader::read_repeat},
+         {"every", &SuiteReader::read_every},
+         {"same", &SuiteReader::read_nothing},  // read first
+         {"client", &SuiteReader::read_client},
+         {"given", &SuiteReader::read_given},
+         {"message", &SuiteReader::read_message},
+         {"headers", &SuiteReader::read_headers},
+         {"body", &SuiteReader::read_body},
+         {"redis", &SuiteReader::read_store},
+         {"store", &SuiteReader::read_store},
+         {"shadow", &SuiteReader::read_shadow},
+         {"steps", &SuiteReader::read_steps}}};
     return kTable;
   }
 
@@ -129,12 +136,14 @@ class SuiteReader {
   void take_over(const YamlNode& node, const TestSession* before, TestSession& session) {
     std::vector<std::string> words;
     if (node.kind == Kind::Scalar) {
-      for (const std::string_view word : split(node.scalar.text, ',')) words.emplace_back(trim(word));
+      for (const std::string_view word : split(node.scalar.text, ','))
+        words.emplace_back(trim(word));
     }
     for (const YamlNode& item : node.items) words.push_back(item.scalar.text);
     for (const std::string& word : words) {
       if (before == nullptr) {
-        diagnostics_.error("E106", node.span, "the first session has none before it that it could be the same as");
+        diagnostics_.error("E106", node.span,
+                           "the first session has none before it that it could be the same as");
       } else if (word == "client") {
         session.client = before->client;
       } else if (word == "given") {
@@ -142,7 +151,8 @@ class SuiteReader {
       } else if (word == "message") {
         session.message = before->message;
       } else {
-        diagnostics_.error("E106", node.span, "same: takes client, given and message, not `" + word + "`");
+        diagnostics_.error("E106", node.span,
+                           "same: takes client, given and message, not `" + word + "`");
       }
     }
   }
@@ -154,7 +164,8 @@ class SuiteReader {
     session.offset = parse_duration(written);
     if (!session.offset) session.time = parse_datetime(written);
     if (!session.offset && !session.time)
-      diagnostics_.error("E106", node.span, "at: is an offset as 5m or a time as 2026-10-15T00:00Z");
+      diagnostics_.error("E106", node.span,
+                         "at: is an offset as 5m or a time as 2026-10-15T00:00Z");
   }
   void read_repeat(const YamlNode& node, TestSession& session) {
     session.repeat = number<int>(node, "repeat:", 1, kMaxTestRepeat);
@@ -196,14 +207,17 @@ class SuiteReader {
       }
       if (!found) unknown_key(entry.first, "client:", names);
     }
-    if (!IpAddress::parse(session.client.ip)) diagnostics_.error("E106", node.span, "`" + session.client.ip + "` is no IP address");
+    if (!IpAddress::parse(session.client.ip))
+      diagnostics_.error("E106", node.span, "`" + session.client.ip + "` is no IP address");
   }
 
   void read_given(const YamlNode& node, TestSession& session) {
     if (node.is_null() || !is(node, Kind::Map, "given: is a map of facts")) return;
     for (const YamlEntry& entry : node.entries) session.given.push_back(entry);
   }
-  void read_message(const YamlNode& node, TestSession& session) { session.message.file = text(node, "message:"); }
+  void read_message(const YamlNode& node, TestSession& session) {
+    session.message.file = text(node, "message:");
+  }
   void read_headers(const YamlNode& node, TestSession& session) {
     if (!is(node, Kind::Sequence, "headers: is a list of \"Name: value\"")) return;
     session.message.headers.emplace();
@@ -214,22 +228,29 @@ class SuiteReader {
       session.message.headers->push_back(line);
     }
   }
-  void read_body(const YamlNode& node, TestSession& session) { session.message.body = text(node, "body:"); }
+  void read_body(const YamlNode& node, TestSession& session) {
+    session.message.body = text(node, "body:");
+  }
   void read_store(const YamlNode& node, TestSession& session) {
     const std::string word = text(node, "store:");
-    if (word != "down" && word != "up") diagnostics_.error("E106", node.span, "down or up is expected");
+    if (word != "down" && word != "up")
+      diagnostics_.error("E106", node.span, "down or up is expected");
     session.store_is_down = word == "down";
   }
   void read_shadow(const YamlNode& node, TestSession& session) {
     const std::string word = text(node, "shadow:");
-    if (word != "true" && word != "false") diagnostics_.error("E106", node.span, "true or false is expected");
+    if (word != "true" && word != "false")
+      diagnostics_.error("E106", node.span, "true or false is expected");
     session.shadow = word == "true";
   }
   void read_steps(const YamlNode& node, TestSession& session) {
     if (!is(node, Kind::Sequence, "steps: is a list of COMMAND => CODE")) return;
     for (const YamlNode& item : node.items) {
-      if (!is(item, Kind::Scalar, "a step is written COMMAND => CODE; put the whole line in single quotes")) continue;
-      if (auto step = parse_step(item.scalar, diagnostics_)) session.steps.push_back(std::move(*step));
+      if (!is(item, Kind::Scalar,
+              "a step is written COMMAND => CODE; put the whole line in single quotes"))
+        continue;
+      if (auto step = parse_step(item.scalar, diagnostics_))
+        session.steps.push_back(std::move(*step));
     }
   }
 

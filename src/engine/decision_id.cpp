@@ -12,7 +12,8 @@ std::uint64_t draw() {
   // One generator a thread. Its seed is the kernel's, so that no two instances draw the same ids.
   thread_local std::mt19937_64 generator = [] {
     std::random_device device;
-    std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+    std::seed_seq seed{device(), device(), device(), device(),
+                       device(), device(), device(), device()};
     return std::mt19937_64(seed);
   }();
   return generator();
@@ -27,7 +28,8 @@ void append_letters(std::string& out, std::uint64_t bits, int letters) {
 std::string draw_session_id(TimePoint now) {
   std::string id;
   id.reserve(26);
-  append_letters(id, static_cast<std::uint64_t>(now.time_since_epoch().count()) & 0xffff'ffff'ffffULL, 10);
+  append_letters(
+      id, static_cast<std::uint64_t>(now.time_since_epoch().count()) & 0xffff'ffff'ffffULL, 10);
   append_letters(id, draw(), 8);
   append_letters(id, draw(), 8);
   return id;

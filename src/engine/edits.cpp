@@ -13,10 +13,12 @@ using Kind = policy::ActionSource::Kind;
 
 namespace {
 
-constexpr std::size_t kOctetsOfWord = 45;  // 60 letters of base 64: an encoded word has at most 75 (RFC 2047 2)
+constexpr std::size_t kOctetsOfWord =
+    45;  // 60 letters of base 64: an encoded word has at most 75 (RFC 2047 2)
 
 std::string base64(std::string_view bytes) {
-  static constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr char kLetters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
@@ -37,17 +39,38 @@ class EditList {
 
   void add(const PreparedAction& action) {
     switch (action.kind) {
-      case Kind::Header: push(Edit::Kind::AddHeader, action.name, header_text(action.text)); break;
-      case Kind::InsertHeader: push(Edit::Kind::InsertHeader, action.name, header_text(action.text)); break;
-      case Kind::SetHeader: push(Edit::Kind::SetHeader, action.name, header_text(action.text), 1); break;
-      case Kind::RemoveHeader: push(Edit::Kind::RemoveHeader, action.name, {}); break;
-      case Kind::SubjectPrefix: prefix(action.text); break;
-      case Kind::DropRecipient: drop(action); break;
-      case Kind::AddRecipient: push(Edit::Kind::AddRecipient, bare_path(action.text), {}); break;
-      case Kind::RedirectTo: redirect(action.text); break;
-      case Kind::SetSender: push(Edit::Kind::SetSender, bare_path(action.text), {}); break;
-      case Kind::Footer: push(Edit::Kind::Footer, {}, action.text); break;
-      default: break;  // no edit: lists, log
+      case Kind::Header:
+        push(Edit::Kind::AddHeader, action.name, header_text(action.text));
+        break;
+      case Kind::InsertHeader:
+        push(Edit::Kind::InsertHeader, action.name, header_text(action.text));
+        break;
+      case Kind::SetHeader:
+        push(Edit::Kind::SetHeader, action.name, header_text(action.text), 1);
+        break;
+      case Kind::RemoveHeader:
+        push(Edit::Kind::RemoveHeader, action.name, {});
+        break;
+      case Kind::SubjectPrefix:
+        prefix(action.text);
+        break;
+      case Kind::DropRecipient:
+        drop(action);
+        break;
+      case Kind::AddRecipient:
+        push(Edit::Kind::AddRecipient, bare_path(action.text), {});
+        break;
+      case Kind::RedirectTo:
+        redirect(action.text);
+        break;
+      case Kind::SetSender:
+        push(Edit::Kind::SetSender, bare_path(action.text), {});
+        break;
+      case Kind::Footer:
+        push(Edit::Kind::Footer, {}, action.text);
+        break;
+      default:
+        break;  // no edit: lists, log
     }
   }
   std::vector<Edit> take() { return std::move(edits_); }
@@ -62,7 +85,8 @@ class EditList {
       push(Edit::Kind::RemoveRecipient, bare_path(accepted_[action.recipient].path), {});
   }
   void redirect(const std::string& to) {
-    for (const mail::Recipient& recipient : accepted_) push(Edit::Kind::RemoveRecipient, bare_path(recipient.path), {});
+    for (const mail::Recipient& recipient : accepted_)
+      push(Edit::Kind::RemoveRecipient, bare_path(recipient.path), {});
     push(Edit::Kind::AddRecipient, bare_path(to), {});
   }
   void prefix(const std::string& text) {
@@ -81,7 +105,8 @@ class EditList {
       return;
     }
     place_ = edits_.size();
-    push(has_subject_ ? Edit::Kind::SetHeader : Edit::Kind::AddHeader, "Subject", *subject_, has_subject_ ? 1 : 0);
+    push(has_subject_ ? Edit::Kind::SetHeader : Edit::Kind::AddHeader, "Subject", *subject_,
+         has_subject_ ? 1 : 0);
   }
 
   const mail::Message& message_;
@@ -104,7 +129,8 @@ std::string header_text(std::string_view text) {
     out += "=?UTF-8?B?" + base64(part) + "?=";
     text.remove_prefix(part.size());
   }
-  // A blank between an encoded word and what follows belongs to the syntax; the one of the text is inside.
+  // A blank between an encoded word and what follows belongs to the syntax; the one of the text is
+  // inside.
   return out + " ";
 }
 

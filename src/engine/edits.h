@@ -8,8 +8,10 @@
 
 namespace sluice::engine {
 
-// In the order in which the rules asked. Several subject prefixes add up, the last one stands in front.
-std::vector<mail::Edit> edits_of(const std::vector<PreparedAction>& actions, const mail::Message& message,
+// In the order in which the rules asked. Several subject prefixes add up, the last one stands in
+// front.
+std::vector<mail::Edit> edits_of(const std::vector<PreparedAction>& actions,
+                                 const mail::Message& message,
                                  const std::vector<mail::Recipient>& accepted);
 
 // Text for a header field: as it is in ASCII, else as an encoded word (RFC 2047).

@@ -9,8 +9,8 @@
 
 namespace sluice::engine {
 
-// A fact of the program (policy::FactIndex), or with kUnnamed its place in facts::all_facts(). Memos that hold values of
-// several recipients have the recipient in the upper half.
+// A fact of the program (policy::FactIndex), or with kUnnamed its place in facts::all_facts().
+// Memos that hold values of several recipients have the recipient in the upper half.
 using FactKey = std::uint64_t;
 inline constexpr FactKey kUnnamed = 0x8000;
 
@@ -29,8 +29,8 @@ class FactMemo {
   void clear() { entries_.clear(); }
 
  private:
-  // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and an idle session
-  // holds nothing it has not asked for.
+  // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and
+  // an idle session holds nothing it has not asked for.
   std::vector<std::pair<FactKey, std::unique_ptr<policy::Value>>> entries_;
 };
 

@@ -18,7 +18,9 @@ namespace {
 
 FactKey key_of(FactKey fact, std::uint32_t recipient) { return fact | (FactKey{recipient} << 16); }
 
-bool begins_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+bool begins_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
 
 const backends::DnsAnswer& dns_too_late() {
   static const backends::DnsAnswer answer{.status = backends::DnsStatus::Timeout, .records = {}};
@@ -37,7 +39,10 @@ const backends::VirusAnswer& no_virus_answer() {
 
 FactTable::FactTable(const Services& services, const policy::Program& program, SessionFacts& known,
                      StateRequests& requests)
-    : services_(services), program_(program), known_(known), requests_(requests),
+    : services_(services),
+      program_(program),
+      known_(known),
+      requests_(requests),
       questions_({services.dns, services.spam, services.virus}) {
   life_.reserve(program.facts().size());
   for (const policy::UsedFact& used : program.facts()) life_.push_back(life_of(used.signature));
@@ -47,10 +52,12 @@ FactTable::~FactTable() = default;
 
 FactTable::Life FactTable::life_of(const policy::FactSignature& signature) {
   if (signature.name == "score") return Life::Score;
-  if (begins_with(signature.name, "time.") || begins_with(signature.name, "command.")) return Life::Event;
+  if (begins_with(signature.name, "time.") || begins_with(signature.name, "command."))
+    return Life::Event;
   if (signature.scope == mail::Scope::Recipient) return Life::Recipient;
-  constexpr std::array<Life, mail::kStages> kByStage{Life::Connection, Life::Event,       Life::Helo,        Life::Transaction,
-                                                     Life::Recipient,  Life::Transaction, Life::Transaction, Life::Transaction};
+  constexpr std::array<Life, mail::kStages> kByStage{
+      Life::Connection, Life::Event,       Life::Helo,        Life::Transaction,
+      Life::Recipient,  Life::Transaction, Life::Transaction, Life::Transaction};
   return kByStage[static_cast<std::size_t>(signature.available_from)];
 }
 
@@ -93,14 +100,18 @@ const facts::RecipientCounts* FactTable::recipient_counts() const {
 
 FactMemo& FactTable::memo(Life life, std::uint32_t recipient) {
   switch (life) {
-    case Life::Connection: return known_.connection_facts;
-    case Life::Helo: return known_.helo_facts;
-    case Life::Transaction: return known_.transaction_facts;
+    case Life::Connection:
+      return known_.connection_facts;
+    case Life::Helo:
+      return known_.helo_facts;
+    case Life::Transaction:
+      return known_.transaction_facts;
     case Life::Recipient:
       if (RecipientState* state = recipient_state(recipient)) return state->facts;
       break;
     case Life::Event:
-    case Life::Score: break;
+    case Life::Score:
+      break;
   }
   return event_->facts;
 }
@@ -111,16 +122,18 @@ const Value* FactTable::find(FactKey key, Life life, std::uint32_t recipient) {
 }
 
 template <class Resolve>
-const Value* FactTable::value_of(FactKey key, Life life, const std::string& name, std::uint32_t recipient, Resolve resolve) {
+const Value* FactTable::value_of(FactKey key, Life life, const std::string& name,
+                                 std::uint32_t recipient, Resolve resolve) {
   if (life != Life::Recipient) recipient = kNoElement;
   if (const Value* value = find(key, life, recipient)) return value;
-  // Facts ask facts: what is noted about the one at hand must not leak into the one that asked, except that its answer
-  // is for this event only as well.
+  // Facts ask facts: what is noted about the one at hand must not leak into the one that asked,
+  // except that its answer is for this event only as well.
   const std::uint32_t outer_element = std::exchange(element_, recipient);
   const bool outer_deadline = std::exchange(used_deadline_, false);
   const bool outer_away = std::exchange(store_was_away_, false);
   facts::Outcome outcome;
-  const Value* given = services_.given != nullptr ? services_.given->find(name, this->recipient()) : nullptr;
+  const Value* given =
+      services_.given != nullptr ? services_.given->find(name, this->recipient()) : nullptr;
   if (given != nullptr) {
     outcome = *given;
   } else {
@@ -146,12 +159,16 @@ const Value* FactTable::value_of(FactKey key, Life life, const std::string& name
 facts::Outcome FactTable::resolve_named(FactIndex index) {
   const policy::UsedFact& used = program_.facts()[index];
   switch (used.origin) {
-    case policy::UsedFact::Origin::Dnsbl: return facts::resolve_dnsbl(program_.dnsbls()[used.dnsbl], *this);
-    case policy::UsedFact::Origin::Declared: return resolve_declared(used.signature);
-    case policy::UsedFact::Origin::BuiltIn: break;
+    case policy::UsedFact::Origin::Dnsbl:
+      return facts::resolve_dnsbl(program_.dnsbls()[used.dnsbl], *this);
+    case policy::UsedFact::Origin::Declared:
+      return resolve_declared(used.signature);
+    case policy::UsedFact::Origin::BuiltIn:
+      break;
   }
   const facts::Fact* built_in = facts::find_fact(used.signature.name);
-  return built_in != nullptr ? built_in->resolve(*this) : facts::Outcome(Value(Unknown{UnknownReason::Unsupported}));
+  return built_in != nullptr ? built_in->resolve(*this)
+                             : facts::Outcome(Value(Unknown{UnknownReason::Unsupported}));
 }
 
 facts::Outcome FactTable::resolve_declared(const policy::FactSignature& signature) {
@@ -159,7 +176,8 @@ facts::Outcome FactTable::resolve_declared(const policy::FactSignature& signatur
     const Value* value = fact(argument);
     if (value == nullptr) return std::nullopt;
     if (value->is_unknown()) return *value;
-    if (value->is_none()) return signature.type.optional ? Value() : Value(Unknown{UnknownReason::Argument});
+    if (value->is_none())
+      return signature.type.optional ? Value() : Value(Unknown{UnknownReason::Argument});
   }
   return Value(Unknown{UnknownReason::External});
 }
@@ -167,7 +185,8 @@ facts::Outcome FactTable::resolve_declared(const policy::FactSignature& signatur
 const Value* FactTable::fact(FactIndex index, std::uint32_t recipient) {
   const Life life = life_[index];
   if (life == Life::Score) return is_score_pending_ && !is_expired_ ? nullptr : &score_value_;
-  return value_of(index, life, program_.facts()[index].signature.name, recipient, [&] { return resolve_named(index); });
+  return value_of(index, life, program_.facts()[index].signature.name, recipient,
+                  [&] { return resolve_named(index); });
 }
 
 const Value* FactTable::fact(std::string_view name) {
@@ -200,8 +219,10 @@ void FactTable::ask_ahead(mail::Stage stage) {
   const auto& used = program_.facts();
   for (std::size_t i = 0; i < used.size(); ++i) {
     const auto& signature = used[i].signature;
-    if (signature.available_from != stage || used[i].first_used == stage || signature.cost.empty()) continue;
-    if (used[i].origin != policy::UsedFact::Origin::Declared) fact(static_cast<FactIndex>(i), kNoElement);
+    if (signature.available_from != stage || used[i].first_used == stage || signature.cost.empty())
+      continue;
+    if (used[i].origin != policy::UsedFact::Origin::Declared)
+      fact(static_cast<FactIndex>(i), kNoElement);
   }
 }
 
@@ -223,7 +244,9 @@ const Value* FactTable::contains(policy::ListId list, const Value& value) {
   if (!element) return &no;
   StateValue& answer = state_value("list/" + wanted.name + "/" + element->text);
   if (answer.value) return &*answer.value;
-  if (!answer.slot) answer.slot = requests_.ask(backends::ListContains{wanted.name, element->text, element->address});
+  if (!answer.slot)
+    answer.slot =
+        requests_.ask(backends::ListContains{wanted.name, element->text, element->address});
   if (!answer.slot->answer) return is_expired_ ? &too_late : nullptr;
   answer.value = answer.slot->answer->available ? Value(answer.slot->answer->contained) : too_late;
   return &*answer.value;
@@ -235,14 +258,16 @@ const Value* FactTable::seen(std::uint32_t site, std::span<const Value> values, 
   std::vector<std::string> parts;
   for (const Value& value : values) parts.push_back(key_part(value, policy::Kind::Text));
   const auto& sites = rule_->seen_sites;
-  const auto call = static_cast<std::size_t>(std::find(sites.begin(), sites.end(), site) - sites.begin());
+  const auto call =
+      static_cast<std::size_t>(std::find(sites.begin(), sites.end(), site) - sites.begin());
   std::string key = seen_key(program_, *rule_, call, parts);
   StateValue& answer = state_value(key);
   if (answer.value) return &*answer.value;
   if (!answer.slot) answer.slot = requests_.ask(backends::Seen{std::move(key)});
   if (!answer.slot->answer) return is_expired_ ? &too_late : nullptr;
   const auto& got = *answer.slot->answer;
-  answer.value = got.available ? Value(got.last_seen && event_->now - *got.last_seen <= within) : too_late;
+  answer.value =
+      got.available ? Value(got.last_seen && event_->now - *got.last_seen <= within) : too_late;
   return &*answer.value;
 }
 
@@ -277,7 +302,9 @@ const backends::VirusAnswer* FactTable::virus() {
   return &no_virus_answer();
 }
 
-std::shared_ptr<const backends::ScanRequest> FactTable::scan_request() { return make_scan_request(known_, event_->now); }
+std::shared_ptr<const backends::ScanRequest> FactTable::scan_request() {
+  return make_scan_request(known_, event_->now);
+}
 
 const std::optional<TimePoint>* FactTable::first_seen(const IpAddress& client) {
   if (!first_seen_slot_) first_seen_slot_ = requests_.ask(backends::Seen{first_seen_key(client)});

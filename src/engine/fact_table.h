@@ -1,5 +1,6 @@
-// FactTable: resolves each fact once in its scope. The rules ask it by index (policy::FactSource), facts ask it for what
-// they need (facts::FactContext). It never blocks: what is missing is noted, and the session waits for all of it at once.
+// FactTable: resolves each fact once in its scope. The rules ask it by index (policy::FactSource),
+// facts ask it for what they need (facts::FactContext). It never blocks: what is missing is noted,
+// and the session waits for all of it at once.
 //
 // Threads: the session's. Values it points to stay good until the next event of the session.
 #pragma once
@@ -19,12 +20,13 @@ namespace sluice::engine {
 
 class FactTable final : public policy::FactSource, public facts::FactContext {
  public:
-  FactTable(const Services& services, const policy::Program& program, SessionFacts& known, StateRequests& requests);
+  FactTable(const Services& services, const policy::Program& program, SessionFacts& known,
+            StateRequests& requests);
   ~FactTable() override;
 
   // --- what the walk sets ---
   void begin_event(TimePoint now, TimePoint deadline);
-  void enter(EventFacts& event) { event_ = &event; }      // whose values are meant from now on
+  void enter(EventFacts& event) { event_ = &event; }  // whose values are meant from now on
   void set_rule(const policy::Rule* rule) { rule_ = rule; }
   void set_score(double score, bool is_pending);
   void set_words(const Words* words) { words_ = words; }  // for templates; null: none
@@ -33,35 +35,49 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   bool is_expired() const { return is_expired_; }
   void begin_pass() { questions_.begin_pass(); }
   void begin_transaction();
-  void begin_body() { content_.reset(); }  // what was parsed of the header alone is parsed again with the body
+  void begin_body() {
+    content_.reset();
+  }  // what was parsed of the header alone is parsed again with the body
   Questions& questions() { return questions_; }
   const Questions& questions() const { return questions_; }
   // Starts what facts of this stage need that only later stages ask for. Waits for nothing.
   void ask_ahead(mail::Stage stage);
-  // A built-in fact of one accepted recipient, whether the policy names it or not. nullptr: pending.
+  // A built-in fact of one accepted recipient, whether the policy names it or not. nullptr:
+  // pending.
   const policy::Value* fact_of(std::string_view name, std::uint32_t recipient);
   // The value if it has been found out already; asks nothing. For traces.
   const policy::Value* known(policy::FactIndex fact, std::uint32_t recipient);
 
   // --- policy::FactSource ---
   const policy::Value* fact(policy::FactIndex fact, std::uint32_t recipient) override;
-  std::uint32_t recipient_count() override { return static_cast<std::uint32_t>(known_.accepted.size()); }
+  std::uint32_t recipient_count() override {
+    return static_cast<std::uint32_t>(known_.accepted.size());
+  }
   const policy::Value* header(std::string_view name) override;
   const policy::Value* contains(policy::ListId list, const policy::Value& value) override;
-  const policy::Value* seen(std::uint32_t site, std::span<const policy::Value> values, Duration within) override;
+  const policy::Value* seen(std::uint32_t site, std::span<const policy::Value> values,
+                            Duration within) override;
   std::string template_word(std::string_view word) override;
 
   // --- facts::FactContext ---
   const mail::Connection& connection() const override { return known_.connection; }
   const mail::Tls& tls() const override { return known_.tls; }
   const std::string* helo() const override { return known_.helo ? &*known_.helo : nullptr; }
-  const mail::Envelope* envelope() const override { return known_.envelope ? &*known_.envelope : nullptr; }
+  const mail::Envelope* envelope() const override {
+    return known_.envelope ? &*known_.envelope : nullptr;
+  }
   const mail::Recipient* recipient() const override;
   const facts::RecipientCounts* recipient_counts() const override;
-  const std::vector<mail::Recipient>& accepted_recipients() const override { return known_.accepted; }
-  const mail::Message* message() const override { return known_.message ? &*known_.message : nullptr; }
+  const std::vector<mail::Recipient>& accepted_recipients() const override {
+    return known_.accepted;
+  }
+  const mail::Message* message() const override {
+    return known_.message ? &*known_.message : nullptr;
+  }
   const facts::MessageContent* content() override;
-  const std::string* profile() const override { return known_.profile ? &*known_.profile : nullptr; }
+  const std::string* profile() const override {
+    return known_.profile ? &*known_.profile : nullptr;
+  }
   double score() const override { return score_; }
   int unknown_commands() const override { return known_.unknown_commands; }
   const std::string& command() const override { return known_.command; }
@@ -83,7 +99,8 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   const RecipientState* recipient_state(std::uint32_t recipient) const;
   const policy::Value* find(FactKey key, Life life, std::uint32_t recipient);
   template <class Resolve>
-  const policy::Value* value_of(FactKey key, Life life, const std::string& name, std::uint32_t recipient, Resolve resolve);
+  const policy::Value* value_of(FactKey key, Life life, const std::string& name,
+                                std::uint32_t recipient, Resolve resolve);
   facts::Outcome resolve_named(policy::FactIndex fact);
   facts::Outcome resolve_declared(const policy::FactSignature& signature);
   std::shared_ptr<const backends::ScanRequest> scan_request();
@@ -94,18 +111,18 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   SessionFacts& known_;
   StateRequests& requests_;
   Questions questions_;
-  std::vector<Life> life_;                 // of each fact of the program
+  std::vector<Life> life_;  // of each fact of the program
   EventFacts* event_ = nullptr;
   const policy::Rule* rule_ = nullptr;
   const Words* words_ = nullptr;
   TimePoint deadline_{};
-  std::uint32_t element_ = kNoElement;     // recipient of the fact that is being resolved
+  std::uint32_t element_ = kNoElement;  // recipient of the fact that is being resolved
   double score_ = 0;
   bool is_score_pending_ = false;
   policy::Value score_value_{0.0};
   bool is_expired_ = false;
-  bool used_deadline_ = false;             // the fact at hand saw something that the deadline made unknown
-  bool store_was_away_ = false;            // the fact at hand asked the store and it was away
+  bool used_deadline_ = false;   // the fact at hand saw something that the deadline made unknown
+  bool store_was_away_ = false;  // the fact at hand asked the store and it was away
   std::optional<TimePoint> first_seen_;
   StateSlotPtr first_seen_slot_;
   std::shared_ptr<const facts::MessageContent> content_;

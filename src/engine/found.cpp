@@ -1,6 +1,5 @@
 // The verdicts that rules, unknown facts and an absent store come to, before their text.
 #include "engine/walk.h"
-
 #include "mail/reply_code.h"
 
 namespace sluice::engine {
@@ -21,13 +20,16 @@ std::string word(const Words& words, std::string_view name) {
 // Ruling 12: what a rule without `text:` says.
 std::string default_text(const Rule& rule, const Words& words) {
   if (rule.kind == RuleKind::Limit && !words.empty())
-    return "Limit of " + word(words, "limit.max") + " reached, try again in " + word(words, "limit.wait");
-  if (rule.kind == RuleKind::Greylist && !words.empty()) return "Greylisted, try again in " + word(words, "greylist.wait");
+    return "Limit of " + word(words, "limit.max") + " reached, try again in " +
+           word(words, "limit.wait");
+  if (rule.kind == RuleKind::Greylist && !words.empty())
+    return "Greylisted, try again in " + word(words, "greylist.wait");
   return std::string(rule.decision->default_text);
 }
 
 // A weak 4yz whose text is the catalogue's, never the rule's own accusation (ruling 11).
-Found weak_found(const Rule& rule, RuleId id, StageEvent& event, int code, mail::EnhancedStatus status, bool status_written) {
+Found weak_found(const Rule& rule, RuleId id, StageEvent& event, int code,
+                 mail::EnhancedStatus status, bool status_written) {
   if (rule.reply_codes == policy::ReplyCodes::Rfc) {
     const mail::ReplyCode* entry = mail::find_reply_code(code);
     if (entry != nullptr && entry->rfc_code != 0 && entry->rfc_code != code) {
@@ -45,7 +47,8 @@ Found weak_found(const Rule& rule, RuleId id, StageEvent& event, int code, mail:
   found.help = rule.help;
   found.plain_text = std::string(mail::status_text(status));
   if (found.plain_text.empty()) {
-    if (const mail::ReplyCode* entry = mail::find_reply_code(code)) found.plain_text = std::string(entry->text);
+    if (const mail::ReplyCode* entry = mail::find_reply_code(code))
+      found.plain_text = std::string(entry->text);
   }
   return found;
 }
@@ -58,11 +61,13 @@ constexpr mail::EnhancedStatus kLocalError{4, 3, 0};
 Found decision_found(const Rule& rule, RuleId id, StageEvent& event, Words words) {
   const policy::Decision& decision = *rule.decision;
   Found found;
-  found.strength = rule.kind == RuleKind::Greylist ? Found::Strength::Weak : Found::Strength::Strong;
+  found.strength =
+      rule.kind == RuleKind::Greylist ? Found::Strength::Weak : Found::Strength::Strong;
   found.rule = id;
   found.event = &event;
   found.action = decision.action;
-  const bool replies = decision.action != mail::Action::Quarantine && decision.action != mail::Action::Discard;
+  const bool replies =
+      decision.action != mail::Action::Quarantine && decision.action != mail::Action::Discard;
   found.code = replies ? decision.code : 0;
   found.status = decision.status;
   found.text = rule.text;

@@ -16,8 +16,8 @@ using policy::Value;
 namespace {
 
 // False: pending or unknown, the demand says which.
-bool add_part(GreylistDemand& demand, const Program& program, ExprId expr, FactTable& facts, std::uint32_t recipient,
-              std::vector<std::string>& parts) {
+bool add_part(GreylistDemand& demand, const Program& program, ExprId expr, FactTable& facts,
+              std::uint32_t recipient, std::vector<std::string>& parts) {
   const std::optional<Value> value = program.evaluate(expr, facts, recipient);
   if (!value) {
     demand.state = GreylistDemand::State::Pending;
@@ -51,7 +51,8 @@ bool add_all_recipients(FactTable& facts, std::vector<std::string>& parts) {
 
 }  // namespace
 
-GreylistDemand greylist_demand(const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+GreylistDemand greylist_demand(const Program& program, const Rule& rule, FactTable& facts,
+                               std::uint32_t recipient) {
   const GreylistSpec& spec = *rule.greylist;
   GreylistDemand demand;
   std::vector<std::string> parts;
@@ -83,7 +84,8 @@ backends::GreylistRecord record_of(const GreylistSpec& spec, const GreylistUse& 
 }
 
 backends::GreylistPromote promote_of(const GreylistSpec& spec, const GreylistUse& use) {
-  return backends::GreylistPromote{use.key, use.name, spec.remember, use.auto_key, spec.auto_after, spec.auto_for};
+  return backends::GreylistPromote{use.key,      use.name,        spec.remember,
+                                   use.auto_key, spec.auto_after, spec.auto_for};
 }
 
 bool asks_to_wait(const backends::StateAnswer& answer) {
@@ -92,7 +94,8 @@ bool asks_to_wait(const backends::StateAnswer& answer) {
 }
 
 bool is_promoted(const backends::StateAnswer& answer) {
-  return answer.available && (answer.greylist == GreylistState::Ready || answer.greylist == GreylistState::Passed);
+  return answer.available &&
+         (answer.greylist == GreylistState::Ready || answer.greylist == GreylistState::Passed);
 }
 
 }  // namespace sluice::engine

@@ -32,7 +32,8 @@ void Ledger::renew(backends::StateStore& store) {
     ops.reserve(leases_.size());
     for (const auto& [id, key] : leases_) ops.emplace_back(backends::Renew{id, key});
   }
-  // What is not held any more is committed or released by its session in good time; nothing to do here.
+  // What is not held any more is committed or released by its session in good time; nothing to do
+  // here.
   if (!ops.empty()) store.submit(std::move(ops), [](std::vector<StateAnswer>) {});
 }
 
@@ -58,7 +59,8 @@ std::optional<StateAnswer> Ledger::denial(const Reserve& asked, TimePoint now) {
     denials_.erase(found);
     return std::nullopt;
   }
-  if (asked.n < denial.n || asked.windows != denial.windows || asked.bucket != denial.bucket) return std::nullopt;
+  if (asked.n < denial.n || asked.windows != denial.windows || asked.bucket != denial.bucket)
+    return std::nullopt;
   StateAnswer answer = denial.answer;
   answer.wait -= age;
   return answer;

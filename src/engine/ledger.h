@@ -1,5 +1,6 @@
-// Ledger: what the sessions of one process share and change among themselves: the reservations they hold (to renew),
-// refusals worth remembering, answers that are being delayed. Everything else of a session is its own.
+// Ledger: what the sessions of one process share and change among themselves: the reservations they
+// hold (to renew), refusals worth remembering, answers that are being delayed. Everything else of a
+// session is its own.
 //
 // Threads: all functions from any thread.
 #pragma once
@@ -17,7 +18,8 @@
 namespace sluice::engine {
 
 inline constexpr Duration kRenewEvery = backends::kReservationLease / 3;
-inline constexpr Duration kDenyMemory{1'000};        // so soon `limits reset` and `grant`, of any host, are felt
+inline constexpr Duration kDenyMemory{
+    1'000};  // so soon `limits reset` and `grant`, of any host, are felt
 inline constexpr std::size_t kMaxDenials = 100'000;  // remembered at once
 
 class Ledger {
@@ -25,14 +27,18 @@ class Ledger {
   // --- reservations ---
   void hold(backends::ReservationId id, std::string key);
   void drop(backends::ReservationId id);
-  // Renews every lease that is held. The service calls it every kRenewEvery, whether sessions have events or not.
+  // Renews every lease that is held. The service calls it every kRenewEvery, whether sessions have
+  // events or not.
   void renew(backends::StateStore& store);
   std::size_t held() const;
 
   // --- deny memory ---
-  // A blasting client is told again what the store said a moment ago. Only refusals by committed use come here.
-  void remember_denial(const backends::Reserve& asked, const backends::StateAnswer& answer, TimePoint now);
-  // The remembered refusal of at most as many units under the same windows; its wait is what is left.
+  // A blasting client is told again what the store said a moment ago. Only refusals by committed
+  // use come here.
+  void remember_denial(const backends::Reserve& asked, const backends::StateAnswer& answer,
+                       TimePoint now);
+  // The remembered refusal of at most as many units under the same windows; its wait is what is
+  // left.
   std::optional<backends::StateAnswer> denial(const backends::Reserve& asked, TimePoint now);
   void forget_denials();
 

@@ -21,9 +21,10 @@ namespace {
 
 using State = LimitDemand::State;
 
-// Value of one expression of the limit; the demand becomes Pending or Unknown when it cannot be had.
-const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr, FactTable& facts, std::uint32_t recipient,
-                       std::optional<Value>& value) {
+// Value of one expression of the limit; the demand becomes Pending or Unknown when it cannot be
+// had.
+const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr, FactTable& facts,
+                       std::uint32_t recipient, std::optional<Value>& value) {
   value = program.evaluate(expr, facts, recipient);
   if (!value) {
     demand.state = State::Pending;
@@ -38,7 +39,8 @@ const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr,
   return &*value;
 }
 
-bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
+             std::uint32_t recipient) {
   std::vector<std::string> parts;
   for (const ExprId expr : rule.limit->key) {
     std::optional<Value> value;
@@ -56,7 +58,8 @@ void add_rate(LimitDemand& demand, const Rate& rate) {
   demand.asked.windows.push_back(backends::Window{rate.count, rate.period});
 }
 
-bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
+               std::uint32_t recipient) {
   for (const ExprId expr : rule.limit->max) {
     std::optional<Value> value;
     if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
@@ -70,14 +73,17 @@ bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, Fa
   if (rule.limit->bucket_refill) {
     const Rate& refill = *rule.limit->bucket_refill;
     demand.rates.push_back(refill);
-    demand.asked.bucket = backends::Bucket{rule.limit->bucket_capacity, {refill.count, refill.period}};
+    demand.asked.bucket =
+        backends::Bucket{rule.limit->bucket_capacity, {refill.count, refill.period}};
   }
   return true;
 }
 
-bool add_distinct(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, std::uint32_t recipient) {
+bool add_distinct(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
+                  std::uint32_t recipient) {
   std::optional<Value> value;
-  if (value_for(demand, program, rule.limit->distinct, facts, recipient, value) == nullptr) return false;
+  if (value_for(demand, program, rule.limit->distinct, facts, recipient, value) == nullptr)
+    return false;
   demand.asked.distinct = key_part(*value, program.kind_of(rule.limit->distinct));
   return true;
 }
@@ -99,27 +105,31 @@ bool add_bytes(LimitDemand& demand, FactTable& facts, mail::Stage stage) {
   return true;
 }
 
-bool add_units(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts, mail::Stage stage,
-               std::uint32_t recipient) {
+bool add_units(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
+               mail::Stage stage, std::uint32_t recipient) {
   switch (rule.limit->count) {
-    case CountOf::Distinct: return add_distinct(demand, program, rule, facts, recipient);
-    case CountOf::Bytes: return add_bytes(demand, facts, stage);
+    case CountOf::Distinct:
+      return add_distinct(demand, program, rule, facts, recipient);
+    case CountOf::Bytes:
+      return add_bytes(demand, facts, stage);
     case CountOf::Recipients:
       if (stage >= mail::Stage::Data) demand.asked.n = facts.recipient_count();
       return true;
     case CountOf::Messages:
     case CountOf::Connections:
-    case CountOf::Failures: return true;
+    case CountOf::Failures:
+      return true;
   }
   return true;
 }
 
 }  // namespace
 
-LimitDemand limit_demand(const Program& program, const Rule& rule, FactTable& facts, mail::Stage stage,
-                         std::uint32_t recipient) {
+LimitDemand limit_demand(const Program& program, const Rule& rule, FactTable& facts,
+                         mail::Stage stage, std::uint32_t recipient) {
   LimitDemand demand;
-  if (!add_key(demand, program, rule, facts, recipient) || !add_rates(demand, program, rule, facts, recipient) ||
+  if (!add_key(demand, program, rule, facts, recipient) ||
+      !add_rates(demand, program, rule, facts, recipient) ||
       !add_units(demand, program, rule, facts, stage, recipient))
     return demand;
   const bool unlimited = demand.asked.windows.empty() && !demand.asked.bucket;
@@ -143,7 +153,9 @@ std::string wait_text(Duration wait) {
 Words limit_words(const Rule& rule, const LimitUse& use, const StateAnswer& answer) {
   const std::size_t which = std::min(answer.exceeded, use.rates.empty() ? 0 : use.rates.size() - 1);
   Words words;
-  words.emplace_back("limit.max", use.rates.empty() ? std::string("-") : policy::render_value(Value(use.rates[which])));
+  words.emplace_back("limit.max", use.rates.empty()
+                                      ? std::string("-")
+                                      : policy::render_value(Value(use.rates[which])));
   words.emplace_back("limit.wait", wait_text(answer.wait));
   words.emplace_back("limit.name", rule.name);
   return words;
@@ -155,13 +167,18 @@ std::int64_t units_over(const LimitUse& use, const StateAnswer& answer) {
   return std::max<std::int64_t>(1, answer.used + use.asked.n - most);
 }
 
-bool is_charged_at_once(const LimitSpec& spec) { return spec.charge_attempts || spec.count == CountOf::Failures; }
+bool is_charged_at_once(const LimitSpec& spec) {
+  return spec.charge_attempts || spec.count == CountOf::Failures;
+}
 
 backends::Commit commit_of(const LimitUse& use) {
   const Reserve& asked = use.asked;
-  return backends::Commit{asked.id, asked.key, asked.name, asked.n, asked.windows, asked.bucket, asked.distinct};
+  return backends::Commit{asked.id,      asked.key,    asked.name,    asked.n,
+                          asked.windows, asked.bucket, asked.distinct};
 }
 
-backends::Release release_of(const LimitUse& use) { return backends::Release{use.asked.id, use.asked.key}; }
+backends::Release release_of(const LimitUse& use) {
+  return backends::Release{use.asked.id, use.asked.key};
+}
 
 }  // namespace sluice::engine

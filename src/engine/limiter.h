@@ -1,4 +1,5 @@
-// Limiter: what a limit asks of the state store, and how its reservations end (LANGUAGE 7, rulings 4 to 6).
+// Limiter: what a limit asks of the state store, and how its reservations end (LANGUAGE 7, rulings
+// 4 to 6).
 #pragma once
 #include <vector>
 
@@ -17,14 +18,15 @@ struct LimitDemand {
   backends::Reserve asked;                                        // without id
   std::vector<policy::Rate> rates;
 };
-LimitDemand limit_demand(const policy::Program& program, const policy::Rule& rule, FactTable& facts, mail::Stage stage,
-                         std::uint32_t recipient);
+LimitDemand limit_demand(const policy::Program& program, const policy::Rule& rule, FactTable& facts,
+                         mail::Stage stage, std::uint32_t recipient);
 
 // The same question for the limiter of this host alone, with the share that `fallback:` leaves it.
 backends::Reserve local_demand(const backends::Reserve& asked, const policy::LimitSpec& spec);
 
 // limit.max, limit.wait, limit.name of a refusal.
-Words limit_words(const policy::Rule& rule, const LimitUse& use, const backends::StateAnswer& answer);
+Words limit_words(const policy::Rule& rule, const LimitUse& use,
+                  const backends::StateAnswer& answer);
 // Units above the limit, at least 1: `delay D each`.
 std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer);
 

@@ -1,5 +1,6 @@
-// Lookup: one question to a backend. The backend delivers from its own thread, the session reads on its own; a look-up
-// that nobody waits for any more still keeps its answer for whoever asks later in the session.
+// Lookup: one question to a backend. The backend delivers from its own thread, the session reads on
+// its own; a look-up that nobody waits for any more still keeps its answer for whoever asks later
+// in the session.
 #pragma once
 #include <functional>
 #include <mutex>

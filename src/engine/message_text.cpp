@@ -21,21 +21,26 @@ void append_crlf(std::string& out, std::string_view text) {
 }
 
 std::string received_field(const SessionFacts& known, TimePoint now) {
-  const std::string ip = known.connection.client_ip ? known.connection.client_ip->to_string() : "127.0.0.1";
-  std::string field = "Received: from " + known.helo.value_or("unknown") + " (" + known.connection.client_name + " [" + ip + "])\r\n";
+  const std::string ip =
+      known.connection.client_ip ? known.connection.client_ip->to_string() : "127.0.0.1";
+  std::string field = "Received: from " + known.helo.value_or("unknown") + " (" +
+                      known.connection.client_name + " [" + ip + "])\r\n";
   field += "\tby " + known.connection.server_name + " (Sluice) with SMTP";
-  if (known.envelope && !known.envelope->queue_id.empty()) field += " id " + known.envelope->queue_id;
+  if (known.envelope && !known.envelope->queue_id.empty())
+    field += " id " + known.envelope->queue_id;
   return field + ";\r\n\t" + render_datetime(now) + "\r\n";
 }
 
 }  // namespace
 
-std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFacts& known, TimePoint now) {
+std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFacts& known,
+                                                               TimePoint now) {
   auto request = std::make_shared<backends::ScanRequest>();
   request->message = received_field(known, now);
   for (const mail::Header& header : known.message->headers) {
     request->message += header.name + ":";
-    if (header.value.empty() || (header.value.front() != ' ' && header.value.front() != '\t')) request->message += ' ';
+    if (header.value.empty() || (header.value.front() != ' ' && header.value.front() != '\t'))
+      request->message += ' ';
     append_crlf(request->message, header.value);
     request->message += "\r\n";
   }
@@ -50,11 +55,13 @@ std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFact
     request->queue_id = known.envelope->queue_id;
     if (known.envelope->login) request->login = known.envelope->login->user;
   }
-  for (const mail::Recipient& recipient : known.accepted) request->recipients.push_back(recipient.path);
+  for (const mail::Recipient& recipient : known.accepted)
+    request->recipients.push_back(recipient.path);
   return request;
 }
 
-std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known, mail::Stage stage) {
+std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known,
+                                                          mail::Stage stage) {
   return facts::MessageContent::parse(*known.message, stage == mail::Stage::End);
 }
 

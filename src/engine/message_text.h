@@ -10,10 +10,13 @@ namespace sluice::engine {
 
 class FactTable;
 
-// Header fields and body with CRLF line ends, a Received field of this hop on top, and what a scanner may know.
-std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFacts& known, TimePoint now);
+// Header fields and body with CRLF line ends, a Received field of this hop on top, and what a
+// scanner may know.
+std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFacts& known,
+                                                               TimePoint now);
 // The parsed message: at stage headers without its body.
-std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known, mail::Stage stage);
+std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known,
+                                                          mail::Stage stage);
 // The first field of that name, decoded and unfolded; none when there is none.
 policy::Value first_header(FactTable& facts, std::string_view name);
 

@@ -17,7 +17,9 @@ namespace {
 using SteadyPoint = std::chrono::steady_clock::time_point;
 
 std::int64_t since_us(SteadyPoint start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                               start)
+      .count();
 }
 
 const DnsAnswer& budget_used_up() {
@@ -30,7 +32,8 @@ const DnsAnswer& budget_used_up() {
 template <class Answer>
 const Answer* Questions::read(const TimedLookup<Answer>& lookup) {
   if (const auto* timed = lookup->get()) return &timed->answer;
-  missing_.emplace_back([lookup](std::function<void()> wake) { return lookup->await(std::move(wake)); });
+  missing_.emplace_back(
+      [lookup](std::function<void()> wake) { return lookup->await(std::move(wake)); });
   return nullptr;
 }
 
@@ -44,10 +47,11 @@ const DnsAnswer* Questions::dns(std::string_view name, DnsType type, TimePoint d
     ++dns_asked_;
     auto lookup = std::make_shared<Lookup<Timed<DnsAnswer>>>();
     found = dns_.emplace(std::move(key), lookup).first;
-    backends_.dns->query(std::string(name), type, deadline,
-                         [lookup, start = std::chrono::steady_clock::now()](const DnsAnswer& answer) {
-                           lookup->deliver({answer, since_us(start)});
-                         });
+    backends_.dns->query(
+        std::string(name), type, deadline,
+        [lookup, start = std::chrono::steady_clock::now()](const DnsAnswer& answer) {
+          lookup->deliver({answer, since_us(start)});
+        });
   }
   return read(found->second);
 }
@@ -57,9 +61,11 @@ const SpamAnswer* Questions::spam(TimePoint deadline, const MakeRequest& request
   if (backends_.spam == nullptr) return &none;
   if (!spam_) {
     spam_ = std::make_shared<Lookup<Timed<SpamAnswer>>>();
-    backends_.spam->scan(request(), deadline, [lookup = spam_, start = std::chrono::steady_clock::now()](SpamAnswer answer) {
-      lookup->deliver({std::move(answer), since_us(start)});
-    });
+    backends_.spam->scan(
+        request(), deadline,
+        [lookup = spam_, start = std::chrono::steady_clock::now()](SpamAnswer answer) {
+          lookup->deliver({std::move(answer), since_us(start)});
+        });
   }
   return read(spam_);
 }
@@ -69,9 +75,11 @@ const VirusAnswer* Questions::virus(TimePoint deadline, const MakeRequest& reque
   if (backends_.virus == nullptr) return &none;
   if (!virus_) {
     virus_ = std::make_shared<Lookup<Timed<VirusAnswer>>>();
-    backends_.virus->scan(request(), deadline, [lookup = virus_, start = std::chrono::steady_clock::now()](VirusAnswer answer) {
-      lookup->deliver({std::move(answer), since_us(start)});
-    });
+    backends_.virus->scan(
+        request(), deadline,
+        [lookup = virus_, start = std::chrono::steady_clock::now()](VirusAnswer answer) {
+          lookup->deliver({std::move(answer), since_us(start)});
+        });
   }
   return read(virus_);
 }
@@ -92,7 +100,9 @@ std::int64_t Questions::total_us() const {
   return total;
 }
 
-std::int64_t Questions::waited_us() const { return dns_.empty() ? 0 : total_us() - begin_event_us_; }
+std::int64_t Questions::waited_us() const {
+  return dns_.empty() ? 0 : total_us() - begin_event_us_;
+}
 
 void Questions::begin_transaction() {
   dns_asked_ = 0;

@@ -1,5 +1,5 @@
-// Questions: what the facts of one session ask of resolver and scanners. Asked as soon as a fact wants to know; the
-// answers of all are waited for together.
+// Questions: what the facts of one session ask of resolver and scanners. Asked as soon as a fact
+// wants to know; the answers of all are waited for together.
 //
 // Threads: the session's; backends complete into look-ups that outlive the session.
 #pragma once
@@ -28,7 +28,8 @@ class Questions {
   };
   explicit Questions(Backends backends) : backends_(backends) {}
 
-  // nullptr: not there yet; the round will wait for it. Beyond facts::kMaxDnsLookups of a transaction: Budget.
+  // nullptr: not there yet; the round will wait for it. Beyond facts::kMaxDnsLookups of a
+  // transaction: Budget.
   const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type, TimePoint deadline);
   using MakeRequest = std::function<std::shared_ptr<const backends::ScanRequest>()>;
   const backends::SpamAnswer* spam(TimePoint deadline, const MakeRequest& request);
@@ -37,8 +38,8 @@ class Questions {
   // From now on the round waits for what was found missing since the last begin_pass().
   void begin_pass() { missing_.clear(); }
   void await(const std::shared_ptr<Round>& round);
-  // A new transaction: answers of the last one are forgotten (facts that have read them keep their values), what is
-  // still open stays.
+  // A new transaction: answers of the last one are forgotten (facts that have read them keep their
+  // values), what is still open stays.
   void begin_transaction();
 
   std::int64_t waited_us() const;

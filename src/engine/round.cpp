@@ -7,7 +7,8 @@ namespace sluice::engine {
 std::function<void(std::function<void()>)> Round::expect() {
   std::lock_guard lock(mutex_);
   ++open_;
-  return [round = shared_from_this(), generation = generation_](const std::function<void()>& store_result) {
+  return [round = shared_from_this(),
+          generation = generation_](const std::function<void()>& store_result) {
     std::function<void()> wake;
     {
       std::lock_guard inner(round->mutex_);

@@ -1,17 +1,19 @@
-#include "engine/session_state.h"
-
 #include <algorithm>
 
 #include "engine/decision_id.h"
+#include "engine/session_state.h"
 
 namespace sluice::engine {
 
 // --- Session::State ---
 
 Session::State::State(const Services& shared, policy::ProgramPtr compiled)
-    : services(shared), program(std::move(compiled)), sid(draw_session_id(shared.clock->now())),
+    : services(shared),
+      program(std::move(compiled)),
+      sid(draw_session_id(shared.clock->now())),
       own_ledger(shared.ledger == nullptr ? std::make_unique<Ledger>() : nullptr),
-      ledger(shared.ledger == nullptr ? *own_ledger : *shared.ledger), requests(shared.store),
+      ledger(shared.ledger == nullptr ? *own_ledger : *shared.ledger),
+      requests(shared.store),
       facts(services, *program, known, requests) {}
 
 Session::State::~State() {
@@ -103,17 +105,24 @@ void Session::State::forget_helo() {
   if (helo_event) release_all(helo_event->limits);
   helo_event.reset();
   known.helo_facts.clear();
-  std::erase_if(scopes.connection, [](const auto& exemption) { return exemption.stage == mail::Stage::Helo; });
-  std::erase_if(scopes.connection_points, [](const auto& points) { return points.stage == mail::Stage::Helo; });
+  std::erase_if(scopes.connection,
+                [](const auto& exemption) { return exemption.stage == mail::Stage::Helo; });
+  std::erase_if(scopes.connection_points,
+                [](const auto& points) { return points.stage == mail::Stage::Helo; });
 }
 
 StageEvent* Session::State::event_of(mail::Stage which) const {
   switch (which) {
-    case mail::Stage::Connect: return connect_event.get();
-    case mail::Stage::Helo: return helo_event.get();
-    case mail::Stage::Mail: return mail_event.get();
-    case mail::Stage::Headers: return headers_event.get();
-    default: return nullptr;
+    case mail::Stage::Connect:
+      return connect_event.get();
+    case mail::Stage::Helo:
+      return helo_event.get();
+    case mail::Stage::Mail:
+      return mail_event.get();
+    case mail::Stage::Headers:
+      return headers_event.get();
+    default:
+      return nullptr;
   }
 }
 
@@ -163,8 +172,8 @@ Progress Session::rcpt_to(mail::Recipient recipient, std::string queue_id) {
   ++state.transaction.tried;
   state.known.trying = std::move(recipient);
   state.known.trying_state = RecipientState();
-  state.known.trying_state.counts = {static_cast<int>(state.known.accepted.size()) + 1, state.transaction.tried,
-                                     state.transaction.failed};
+  state.known.trying_state.counts = {static_cast<int>(state.known.accepted.size()) + 1,
+                                     state.transaction.tried, state.transaction.failed};
   state.is_over_cap = state.known.accepted.size() >= state.services.resources.recipients;
   return state.begin(mail::Stage::Rcpt);
 }
@@ -190,7 +199,8 @@ void Session::header(std::string name, std::string value) {
   mail::Message& message = *state.known.message;
   const Resources& caps = state.services.resources;
   const std::size_t bytes = name.size() + value.size() + 3;  // the colon and the line end
-  const bool fits = message.headers.size() < caps.headers && message.headers_bytes + bytes <= caps.header_bytes;
+  const bool fits =
+      message.headers.size() < caps.headers && message.headers_bytes + bytes <= caps.header_bytes;
   ++message.headers_total;
   message.headers_bytes += bytes;
   if (fits) message.headers.push_back({std::move(name), std::move(value)});
@@ -207,7 +217,8 @@ void Session::body(std::string_view chunk) {
   mail::Message& message = *state.known.message;
   message.body_bytes += chunk.size();
   if (!state.program->needs_body()) return;
-  const std::size_t room = state.services.resources.body_bytes - std::min(state.services.resources.body_bytes, message.body.size());
+  const std::size_t room = state.services.resources.body_bytes -
+                           std::min(state.services.resources.body_bytes, message.body.size());
   message.body.append(chunk.substr(0, room));
   if (chunk.size() > room) message.body_truncated = true;
 }

@@ -1,4 +1,5 @@
-// One pass over the rules of an event, up to the text of the answer. Nothing here changes what a session remembers.
+// One pass over the rules of an event, up to the text of the answer. Nothing here changes what a
+// session remembers.
 #include <algorithm>
 
 #include "engine/decision_id.h"
@@ -28,7 +29,8 @@ Found try_again_apart(std::string_view instead_of_rule, std::string_view text) {
 
 bool is_content(const policy::Rule& rule) { return rule.stage >= Stage::Data; }
 
-// A held verdict that is answered at RCPT; what is not is answered at MAIL (`reply_at: stage`), or at once (disconnect).
+// A held verdict that is answered at RCPT; what is not is answered at MAIL (`reply_at: stage`), or
+// at once (disconnect).
 bool waits_for_rcpt(const policy::Program& program, const Found& found) {
   return found.strength == Found::Strength::Strong && program.rule(found.rule).reply_at_rcpt;
 }
@@ -47,7 +49,8 @@ void append(StageOutcome& to, const StageOutcome& held) {
 void Session::State::evaluate() {
   if (stage == Stage::Rcpt) {
     if (is_over_cap) {
-      answer = try_again_apart("resources", "Too many recipients, send the rest in another message");
+      answer =
+          try_again_apart("resources", "Too many recipients, send the rest in another message");
     } else {
       evaluate_recipient(*here);
     }
@@ -81,8 +84,8 @@ void Session::State::evaluate_recipient(StageEvent& event) {
   if (program->recipients()) choose_profile();
 }
 
-// Ruling 1: the rules of connect, helo and mail once more, over the frozen facts of their own stage, when an exemption
-// has come since that reaches one of them; else what they came to then.
+// Ruling 1: the rules of connect, helo and mail once more, over the frozen facts of their own
+// stage, when an exemption has come since that reaches one of them; else what they came to then.
 void Session::State::decide_held(Walk& walk, bool only_ask) {
   for (StageEvent* event : {connect_event.get(), helo_event.get(), mail_event.get()}) {
     if (event == nullptr) continue;
@@ -112,7 +115,8 @@ void Session::State::note_content_exemptions() {
 
 void Session::State::choose_profile() {
   facts.enter(here->facts);
-  const std::optional<policy::Value> profile = program->evaluate(program->recipients()->profile, facts);
+  const std::optional<policy::Value> profile =
+      program->evaluate(program->recipients()->profile, facts);
   if (!profile) {
     out->is_pending = true;
     return;
@@ -155,8 +159,8 @@ void Session::State::choose_message_profile() {
 
 // --- the answer ---
 
-// A verdict of connect or helo that is not held for RCPT: the MTA answers greeting and HELO itself, so it is said at MAIL,
-// and again at each further MAIL of the session.
+// A verdict of connect or helo that is not held for RCPT: the MTA answers greeting and HELO itself,
+// so it is said at MAIL, and again at each further MAIL of the session.
 Found Session::State::refusal_of_session() const {
   for (const StageEvent* event : {connect_event.get(), helo_event.get()}) {
     if (event == nullptr || !event->outcome || !event->outcome->strong) continue;
@@ -185,20 +189,30 @@ void Session::State::choose_answer() {
       return;
     case Stage::Mail:
       answer = refusal_of_session();
-      if (!answer && strong && (strong.action == mail::Action::Disconnect || !waits_for_rcpt(*program, strong))) answer = strong;
+      if (!answer && strong &&
+          (strong.action == mail::Action::Disconnect || !waits_for_rcpt(*program, strong)))
+        answer = strong;
       return;
     case Stage::Rcpt:
       if (answer || known.trying->refused_by_mta) return;
       answer = strong ? strong : out->weak;
       if (!answer && needs_own_message())
-        answer = try_again_apart("recipients", "This recipient needs a message of its own, send it again");
+        answer = try_again_apart("recipients",
+                                 "This recipient needs a message of its own, send it again");
       return;
-    case Stage::Command: answer = strong ? strong : out->weak; return;
-    case Stage::Data: answer = strong ? strong : transaction.at_data ? transaction.at_data : out->weak; return;
-    case Stage::Headers: answer = strong; return;
+    case Stage::Command:
+      answer = strong ? strong : out->weak;
+      return;
+    case Stage::Data:
+      answer = strong ? strong : transaction.at_data ? transaction.at_data : out->weak;
+      return;
+    case Stage::Headers:
+      answer = strong;
+      return;
     case Stage::End: {
       answer = strong;
-      const bool refused = answer && answer.action != mail::Action::Quarantine && answer.action != mail::Action::Discard;
+      const bool refused = answer && answer.action != mail::Action::Quarantine &&
+                           answer.action != mail::Action::Discard;
       if (!refused && !transaction.marks.empty()) answer = marked();
       if (!answer && headers_event && headers_event->outcome) answer = headers_event->outcome->weak;
       if (!answer) answer = out->weak;
@@ -211,7 +225,8 @@ std::optional<std::string> Session::State::render(policy::TemplateId text, const
   if (text == policy::kNoTemplate) return std::string();
   StageEvent& event = found.event != nullptr ? *found.event : *here;
   Words words = found.words;
-  words.emplace_back("rule", found.instead_of_rule.empty() ? program->rule(found.rule).name : std::string(found.instead_of_rule));
+  words.emplace_back("rule", found.instead_of_rule.empty() ? program->rule(found.rule).name
+                                                           : std::string(found.instead_of_rule));
   words.emplace_back("id", id);
   facts.enter(event.facts);
   facts.set_words(&words);
@@ -221,7 +236,8 @@ std::optional<std::string> Session::State::render(policy::TemplateId text, const
   return rendered;
 }
 
-// The texts of the answer. A template may name a fact that nobody has asked for yet: then the event goes on waiting.
+// The texts of the answer. A template may name a fact that nobody has asked for yet: then the event
+// goes on waiting.
 void Session::State::compose() {
   if (stage == Stage::Rcpt && !answer && out->at_data) {
     // Answered at DATA, when the recipient's facts are gone.

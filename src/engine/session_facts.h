@@ -1,5 +1,5 @@
-// What a session knows: what the MTA told, and the values found out from it, by scope. Plain data between fact_table,
-// the walk over the rules and the session.
+// What a session knows: what the MTA told, and the values found out from it, by scope. Plain data
+// between fact_table, the walk over the rules and the session.
 #pragma once
 #include <deque>
 #include <memory>
@@ -21,8 +21,9 @@ namespace sluice::engine {
 struct RecipientState {
   facts::RecipientCounts counts;
   FactMemo facts;
-  std::vector<policy::RuleId> exemptions;      // exempt rules that hold for this recipient only
-  std::vector<policy::RuleId> content_exempt;  // content rules they reach, ascending: part of the profile
+  std::vector<policy::RuleId> exemptions;  // exempt rules that hold for this recipient only
+  std::vector<policy::RuleId>
+      content_exempt;  // content rules they reach, ascending: part of the profile
   std::string profile;
 };
 
@@ -32,8 +33,9 @@ struct StateValue {
   std::optional<policy::Value> value;
 };
 
-// What is true for one event only (LANGUAGE 9e, 13): its time, what was unknown at its deadline, what the state store
-// said. For connect, helo and mail it is kept, because their rules are decided again at RCPT over these same values.
+// What is true for one event only (LANGUAGE 9e, 13): its time, what was unknown at its deadline,
+// what the state store said. For connect, helo and mail it is kept, because their rules are decided
+// again at RCPT over these same values.
 struct EventFacts {
   mail::Stage stage = mail::Stage::Connect;
   TimePoint now{};
@@ -51,7 +53,7 @@ struct SessionFacts {
   std::optional<mail::Recipient> trying;       // RCPT at hand
   RecipientState trying_state;
   std::optional<mail::Message> message;
-  std::optional<std::string> profile;          // of the message, when the policy has profiles
+  std::optional<std::string> profile;  // of the message, when the policy has profiles
   int unknown_commands = 0;
   std::string command;
 

@@ -17,23 +17,28 @@ namespace {
 constexpr std::size_t kMaxToldRecipients = 10;  // of a whole message, in one log line
 
 bool wants_utf8(const mail::Envelope& envelope) {
-  return std::any_of(envelope.parameters.begin(), envelope.parameters.end(),
-                     [](const std::string& parameter) { return equal_folded(parameter, "SMTPUTF8"); });
+  return std::any_of(
+      envelope.parameters.begin(), envelope.parameters.end(),
+      [](const std::string& parameter) { return equal_folded(parameter, "SMTPUTF8"); });
 }
 
-// A reply that cannot be built would be a rule that the loader should have refused; the client then gets the plain code.
+// A reply that cannot be built would be a rule that the loader should have refused; the client then
+// gets the plain code.
 mail::Reply reply_of(const Found& answer, std::string_view text, std::string_view help, bool utf8) {
   if (auto reply = mail::Reply::make(answer.code, answer.status, text, help, utf8)) return *reply;
   const bool permanent = answer.action == Action::Reject;
-  return *mail::Reply::make(permanent ? 550 : 451, permanent ? mail::EnhancedStatus{5, 7, 1} : mail::EnhancedStatus{4, 3, 0},
-                            "Local error in processing");
+  return *mail::Reply::make(
+      permanent ? 550 : 451,
+      permanent ? mail::EnhancedStatus{5, 7, 1} : mail::EnhancedStatus{4, 3, 0},
+      "Local error in processing");
 }
 
 std::string recipients_told(const std::vector<mail::Recipient>& recipients) {
   std::string text;
   for (std::size_t i = 0; i < recipients.size() && i < kMaxToldRecipients; ++i)
     text += (i == 0 ? "" : ",") + recipients[i].path;
-  if (recipients.size() > kMaxToldRecipients) text += ",+" + std::to_string(recipients.size() - kMaxToldRecipients);
+  if (recipients.size() > kMaxToldRecipients)
+    text += ",+" + std::to_string(recipients.size() - kMaxToldRecipients);
   return text;
 }
 
@@ -50,15 +55,21 @@ mail::Verdict Session::State::verdict() {
   if (answer && answer.code != 0) {
     std::string text = reply_text;
     if (services.reply_id) text += (text.empty() ? "(id " : " (id ") + id + ")";
-    verdict.reply = reply_of(answer, text, reply_help, known.envelope && wants_utf8(*known.envelope));
+    verdict.reply =
+        reply_of(answer, text, reply_help, known.envelope && wants_utf8(*known.envelope));
   }
   const bool is_kept = verdict.action == Action::Continue || verdict.action == Action::Quarantine;
   if (stage == Stage::End && is_kept && known.message)
     verdict.edits = edits_of(transaction.actions, *known.message, known.accepted);
   if (verdict.action == Action::Quarantine)
-    verdict.edits.push_back({mail::Edit::Kind::Quarantine, answer.plain_text.empty() ? program->rule(answer.rule).name : answer.plain_text, {}, 0});
+    verdict.edits.push_back(
+        {mail::Edit::Kind::Quarantine,
+         answer.plain_text.empty() ? program->rule(answer.rule).name : answer.plain_text,
+         {},
+         0});
   const Duration delay = std::min(out->delay, services.resources.delay);
-  if (delay > Duration{0} && ledger.may_delay(delay, now(), services.resources.delayed_sessions)) verdict.delay = delay;
+  if (delay > Duration{0} && ledger.may_delay(delay, now(), services.resources.delayed_sessions))
+    verdict.delay = delay;
   return verdict;
 }
 
@@ -84,9 +95,11 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
   tell_exemptions(record);
   record.unknown = out->unknown;
   std::sort(record.unknown.begin(), record.unknown.end());
-  record.unknown.erase(std::unique(record.unknown.begin(), record.unknown.end()), record.unknown.end());
+  record.unknown.erase(std::unique(record.unknown.begin(), record.unknown.end()),
+                       record.unknown.end());
   tell_would(record);
-  for (const Mark& mark : stage == Stage::End ? transaction.marks : out->marks) record.marks.push_back(program->rule(mark.rule).name);
+  for (const Mark& mark : stage == Stage::End ? transaction.marks : out->marks)
+    record.marks.push_back(program->rule(mark.rule).name);
   for (const PreparedAction& action : out->actions) {
     if (action.kind == policy::ActionSource::Kind::Log) record.log.push_back(action.text);
   }
@@ -105,9 +118,12 @@ void Session::State::tell_values(DecisionRecord& record) const {
   }
   record.to = known.trying ? known.trying->path : recipients_told(known.accepted);
   if (known.message && stage >= Stage::Headers)
-    record.size = static_cast<std::int64_t>(known.message->headers_bytes + known.message->body_bytes);
+    record.size =
+        static_cast<std::int64_t>(known.message->headers_bytes + known.message->body_bytes);
   record.score = facts.score();
-  record.duration_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_steady).count();
+  record.duration_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                           std::chrono::steady_clock::now() - started_steady)
+                           .count();
   record.store_us = requests.waited_us();
   record.dns_us = facts.questions().waited_us();
   record.degraded = requests.was_away();
@@ -121,7 +137,8 @@ void Session::State::tell_exemptions(DecisionRecord& record) const {
 // Where an answer of a shadow rule would have been seen.
 bool Session::State::is_told_now(RuleId id_of_rule, const Would& would) const {
   const Rule& rule = program->rule(id_of_rule);
-  if (rule.stage != Stage::Connect && rule.stage != Stage::Helo && rule.stage != Stage::Mail) return true;
+  if (rule.stage != Stage::Connect && rule.stage != Stage::Helo && rule.stage != Stage::Mail)
+    return true;
   const bool is_decision = rule.decision && rule.decision->code == would.code;
   if (is_decision && rule.decision->action == Action::Disconnect) return stage == rule.stage;
   const bool is_weak = !is_decision || rule.kind == policy::RuleKind::Greylist;

@@ -1,5 +1,5 @@
-// What an event changes once it is decided: reservations, greylists, lists, scopes. All of it goes to the store before
-// the session's next request, in order, and may be repeated without harm.
+// What an event changes once it is decided: reservations, greylists, lists, scopes. All of it goes
+// to the store before the session's next request, in order, and may be repeated without harm.
 #include <algorithm>
 
 #include "engine/decision_id.h"
@@ -20,7 +20,9 @@ namespace {
 
 constexpr Duration kFirstSeenKeep = std::chrono::hours{24 * 400};
 
-bool is_held_stage(Stage stage) { return stage == Stage::Connect || stage == Stage::Helo || stage == Stage::Mail; }
+bool is_held_stage(Stage stage) {
+  return stage == Stage::Connect || stage == Stage::Helo || stage == Stage::Mail;
+}
 
 bool is_accepted(const Found& answer) {
   return !answer || answer.action == Action::Quarantine || answer.action == Action::Discard;
@@ -66,7 +68,8 @@ void Session::State::commit_all(std::vector<std::unique_ptr<LimitUse>>& uses) {
 void Session::State::send_settlement() {
   if (!to_store.empty()) requests.settle(std::exchange(to_store, {}));
   if (!to_local.empty() && services.local_store != nullptr)
-    services.local_store->submit(std::exchange(to_local, {}), [](std::vector<backends::StateAnswer>) {});
+    services.local_store->submit(std::exchange(to_local, {}),
+                                 [](std::vector<backends::StateAnswer>) {});
   to_local.clear();
 }
 
@@ -94,7 +97,8 @@ void Session::State::settle_stage(StageEvent& event) {
     if (scope == mail::Scope::Transaction) scopes.message.push_back({exemption, stage});
   }
   if (stage == Stage::Connect || stage == Stage::Helo || stage == Stage::Command) {
-    for (const Contribution& points : out->points) scopes.connection_points.push_back({points, stage});
+    for (const Contribution& points : out->points)
+      scopes.connection_points.push_back({points, stage});
   } else if (stage != Stage::Rcpt) {
     for (const Contribution& points : out->points) scopes.message_points.push_back({points, stage});
   }
@@ -113,11 +117,15 @@ void Session::State::settle_stage(StageEvent& event) {
 // True for a reservation that the store has granted and that nobody has settled.
 bool Session::State::is_unsettled(const LimitUse& use) const {
   if (use.is_held || use.was_committed || use.how == LimitUse::How::Peek) return false;
-  const backends::StateAnswer* answered = use.local ? &*use.local : use.slot->answer ? &*use.slot->answer : nullptr;
-  return answered != nullptr && answered->available && (answered->granted || use.how == LimitUse::How::Observe);
+  const backends::StateAnswer* answered = use.local          ? &*use.local
+                                          : use.slot->answer ? &*use.slot->answer
+                                                             : nullptr;
+  return answered != nullptr && answered->available &&
+         (answered->granted || use.how == LimitUse::How::Observe);
 }
 
-// Gives back what was asked for behind the rule that answered; it is asked for anew when it is reached.
+// Gives back what was asked for behind the rule that answered; it is asked for anew when it is
+// reached.
 void Session::State::give_back(std::vector<std::unique_ptr<LimitUse>>& uses) {
   std::erase_if(uses, [this](const std::unique_ptr<LimitUse>& use) {
     if (!is_unsettled(*use)) return false;
@@ -140,8 +148,10 @@ void Session::State::settle_limits(StageEvent& event) {
   for (StageEvent* held : {connect_event.get(), helo_event.get(), mail_event.get()}) {
     if (held != nullptr) give_back(held->limits);
   }
-  // What was refused under one key is asked again for the next recipient: room may have come by then.
-  std::erase_if(scopes.message_limits, [](const auto& use) { return !use->is_held && !use->was_committed; });
+  // What was refused under one key is asked again for the next recipient: room may have come by
+  // then.
+  std::erase_if(scopes.message_limits,
+                [](const auto& use) { return !use->is_held && !use->was_committed; });
 }
 
 // The client is gone, or the transaction is, in the middle of an event.
@@ -184,10 +194,11 @@ void Session::State::settle_greylists() {
   for (GreylistUse* use : uses) {
     const Rule& rule = program->rule(use->rule);
     if (!use->slot->answer || !asks_to_wait(*use->slot->answer) || use->is_recorded) continue;
-    const bool waits_for_data = stage == Stage::Rcpt && rule.greylist->at_data && mail_is_from_nobody(*known.envelope) &&
+    const bool waits_for_data = stage == Stage::Rcpt && rule.greylist->at_data &&
+                                mail_is_from_nobody(*known.envelope) &&
                                 !is_silent(rule, known.connection.client_ip);
-    // A weak deferral tells the sender to wait. Without one a shadow greylist, or one that is enforced for others only,
-    // fills its table with what would have waited.
+    // A weak deferral tells the sender to wait. Without one a shadow greylist, or one that is
+    // enforced for others only, fills its table with what would have waited.
     if (waits_for_data || !(is_weak || goes_on)) continue;
     use->is_recorded = true;
     to_store.emplace_back(record_of(*rule.greylist, *use));
@@ -228,7 +239,8 @@ void Session::State::accept_recipient() {
     if (!known_mark) transaction.marks.push_back(mark);
   }
   for (const RuleId exemption : out->exemptions) {
-    if (program->rule(exemption).exempt_scope == mail::Scope::Recipient) known.trying_state.exemptions.push_back(exemption);
+    if (program->rule(exemption).exempt_scope == mail::Scope::Recipient)
+      known.trying_state.exemptions.push_back(exemption);
   }
   known.accepted.push_back(*known.trying);
   known.accepted_states.push_back(std::move(known.trying_state));
@@ -246,8 +258,8 @@ void Session::State::refuse_recipient() {
   if (known.trying->refused_by_mta || answer.code / 100 == 5) charge_failures();
 }
 
-// Limits on failures that stand at connect, helo and mail are charged by every recipient that fails, except by those
-// that the limit itself refuses.
+// Limits on failures that stand at connect, helo and mail are charged by every recipient that
+// fails, except by those that the limit itself refuses.
 void Session::State::charge_failures() {
   for (StageEvent* event : {connect_event.get(), helo_event.get(), mail_event.get()}) {
     if (event == nullptr) continue;
@@ -266,8 +278,8 @@ void Session::State::charge_failures() {
 
 // What was decided here and is answered or settled later.
 void Session::State::keep(StageEvent& event) {
-  const bool is_needed = out->strong || out->weak || !out->would.empty() || !out->marks.empty() || !out->greylists.empty() ||
-                         !out->seen.empty() || !out->trace.empty();
+  const bool is_needed = out->strong || out->weak || !out->would.empty() || !out->marks.empty() ||
+                         !out->greylists.empty() || !out->seen.empty() || !out->trace.empty();
   if (stage >= Stage::Data) {
     transaction.seen.insert(transaction.seen.end(), out->seen.begin(), out->seen.end());
     for (const Mark& mark : out->marks) transaction.marks.push_back(mark);
@@ -284,7 +296,8 @@ void Session::State::keep(StageEvent& event) {
     release_all(event.limits);
     return;
   }
-  const bool has_state = is_needed || !event.limits.empty() || !event.acted.empty() || program->uses_stage(stage);
+  const bool has_state =
+      is_needed || !event.limits.empty() || !event.acted.empty() || program->uses_stage(stage);
   if (!has_state) return;
   if (is_needed) {
     event.outcome = std::make_unique<StageOutcome>(*out);
@@ -299,7 +312,8 @@ void Session::State::keep(StageEvent& event) {
 
 void Session::State::settle_message() {
   if (!is_accepted(answer)) {
-    // After a refused DATA the transaction is still open in the MTA, and so are its envelope and recipients here.
+    // After a refused DATA the transaction is still open in the MTA, and so are its envelope and
+    // recipients here.
     if (stage != Stage::Data) return end_transaction(false);
     if (mail_event) release_all(mail_event->limits);
     release_all(transaction.limits);
@@ -308,7 +322,8 @@ void Session::State::settle_message() {
   }
   if (stage != Stage::End) return;
   for (const auto& promotion : transaction.promotions) to_store.emplace_back(promotion);
-  for (StageEvent* event : {connect_event.get(), helo_event.get(), mail_event.get(), headers_event.get()}) {
+  for (StageEvent* event :
+       {connect_event.get(), helo_event.get(), mail_event.get(), headers_event.get()}) {
     if (event == nullptr) continue;
     for (const auto& use : event->greylists) {
       if (use->slot->answer && is_promoted(*use->slot->answer))
@@ -319,11 +334,12 @@ void Session::State::settle_message() {
   }
   for (const auto& seen : transaction.seen) to_store.emplace_back(seen);
   const auto& used = program->facts();
-  const bool wants_first_seen = std::any_of(used.begin(), used.end(), [](const policy::UsedFact& fact) {
-    return fact.signature.name == "client.first_seen";
-  });
+  const bool wants_first_seen = std::any_of(
+      used.begin(), used.end(),
+      [](const policy::UsedFact& fact) { return fact.signature.name == "client.first_seen"; });
   if (wants_first_seen && known.connection.client_ip)
-    to_store.emplace_back(backends::SeenRecord{first_seen_key(*known.connection.client_ip), kFirstSeenKeep});
+    to_store.emplace_back(
+        backends::SeenRecord{first_seen_key(*known.connection.client_ip), kFirstSeenKeep});
   if (connect_event) commit_all(connect_event->limits);
   if (helo_event) commit_all(helo_event->limits);
   end_transaction(true);
@@ -332,12 +348,18 @@ void Session::State::settle_message() {
 void Session::State::carry_out(const PreparedAction& action) {
   using Kind = policy::ActionSource::Kind;
   switch (action.kind) {
-    case Kind::AddToList: to_store.emplace_back(action.list); break;
-    case Kind::RemoveFromList: to_store.emplace_back(backends::ListRemove{action.list.list, action.list.value}); break;
-    case Kind::Log: break;  // told in the record
+    case Kind::AddToList:
+      to_store.emplace_back(action.list);
+      break;
+    case Kind::RemoveFromList:
+      to_store.emplace_back(backends::ListRemove{action.list.list, action.list.value});
+      break;
+    case Kind::Log:
+      break;  // told in the record
     default:
       transaction.actions.push_back(action);
-      if (action.kind == Kind::DropRecipient && stage == Stage::Rcpt) transaction.actions.back().name = known.trying->path;
+      if (action.kind == Kind::DropRecipient && stage == Stage::Rcpt)
+        transaction.actions.back().name = known.trying->path;
   }
 }
 

@@ -1,5 +1,6 @@
-// Session::State: everything one session owns, and the steps of an event: evaluate (pure, again for each round), then
-// settle and tell, once. The members are grouped as the scopes of the language are.
+// Session::State: everything one session owns, and the steps of an event: evaluate (pure, again for
+// each round), then settle and tell, once. The members are grouped as the scopes of the language
+// are.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -18,19 +19,20 @@
 
 namespace sluice::engine {
 
-inline constexpr int kMaxPasses = 200;  // over the rules for one event; look-ups that lead to look-ups are far fewer
+inline constexpr int kMaxPasses =
+    200;  // over the rules for one event; look-ups that lead to look-ups are far fewer
 
 // What lives from MAIL to the dot besides the facts.
 struct Transaction {
-  std::vector<std::unique_ptr<LimitUse>> limits;           // held for accepted recipients
+  std::vector<std::unique_ptr<LimitUse>> limits;  // held for accepted recipients
   std::vector<backends::GreylistPromote> promotions;
   std::vector<backends::SeenRecord> seen;
   std::vector<Mark> marks;
-  std::vector<PreparedAction> actions;                     // changes to the message
-  Found at_data;                                           // the null sender's weak deferral
+  std::vector<PreparedAction> actions;  // changes to the message
+  Found at_data;                        // the null sender's weak deferral
   std::vector<std::unique_ptr<GreylistUse>> at_data_greylists;
   int tried = 0, failed = 0;
-  Duration waited{0};                                      // of message_deadline
+  Duration waited{0};  // of message_deadline
   bool is_open = false;
 };
 
@@ -43,7 +45,7 @@ class Session::State {
   Progress begin(mail::Stage stage);
   Progress drive();
   void begin_transaction(mail::Envelope envelope);
-  void begin_message();                    // at DATA, or at what comes first when DATA is not negotiated
+  void begin_message();  // at DATA, or at what comes first when DATA is not negotiated
   void end_transaction(bool accepted);
   void forget_helo();
 
@@ -52,7 +54,7 @@ class Session::State {
   void evaluate_stage(StageEvent& event);
   void evaluate_recipient(StageEvent& event);
   void decide_held(Walk& walk, bool only_ask);
-  void note_content_exemptions();          // of the recipient at hand
+  void note_content_exemptions();  // of the recipient at hand
   void choose_profile();
   bool needs_own_message() const;
   void choose_message_profile();
@@ -110,15 +112,16 @@ class Session::State {
   Scopes scopes;
   Transaction transaction;
 
-  std::unique_ptr<StageEvent> connect_event, helo_event, mail_event, headers_event;  // answered later
-  std::unique_ptr<StageEvent> here;                        // the event at hand
-  std::unique_ptr<StageOutcome> out;                       // of the pass at hand
+  std::unique_ptr<StageEvent> connect_event, helo_event, mail_event,
+      headers_event;                  // answered later
+  std::unique_ptr<StageEvent> here;   // the event at hand
+  std::unique_ptr<StageOutcome> out;  // of the pass at hand
 
   // Of the event at hand.
   mail::Stage stage = mail::Stage::Connect;
   TimePoint started{}, deadline{};
   std::chrono::steady_clock::time_point started_steady{};
-  std::string id;                                          // short id, drawn when a refusal is written
+  std::string id;  // short id, drawn when a refusal is written
   Found answer;
   std::string reply_text, reply_help;
   bool is_over_cap = false;

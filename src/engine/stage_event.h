@@ -1,5 +1,5 @@
-// StageEvent and StageOutcome: one event of a session, what its rules asked of the store, and what they came to.
-// Plain data; walk.cpp fills it, session.cpp settles it.
+// StageEvent and StageOutcome: one event of a session, what its rules asked of the store, and what
+// they came to. Plain data; walk.cpp fills it, session.cpp settles it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -23,20 +23,20 @@ struct StageEvent;
 // A limit that was reached with its condition true: what was asked, and what became of it.
 struct LimitUse {
   enum class How : std::uint8_t {
-    Reserve,   // must fit
-    Observe,   // is counted also above the limit: no deciding action, or exempt traffic that counts
-    Peek,      // failures: would one more fit?
+    Reserve,  // must fit
+    Observe,  // is counted also above the limit: no deciding action, or exempt traffic that counts
+    Peek,     // failures: would one more fit?
   };
   policy::RuleId rule = 0;
   How how = How::Reserve;
   backends::Reserve asked;
-  std::vector<policy::Rate> rates;     // of asked.windows; with a bucket its refill
+  std::vector<policy::Rate> rates;  // of asked.windows; with a bucket its refill
   StateSlotPtr slot;
   std::optional<backends::StateAnswer> local;  // of the local limiter, when the store was away
-  bool is_held = false;                // a reservation that has to be settled
+  bool is_held = false;                        // a reservation that has to be settled
   bool was_committed = false;
-  bool is_local = false;               // in the local limiter
-  int accepted_by = 0;                 // messages at rcpt: recipients of this message accepted under it
+  bool is_local = false;  // in the local limiter
+  int accepted_by = 0;    // messages at rcpt: recipients of this message accepted under it
 };
 
 struct GreylistUse {
@@ -46,7 +46,7 @@ struct GreylistUse {
   bool is_recorded = false;
 };
 
-struct Contribution {                  // of a score rule
+struct Contribution {  // of a score rule
   policy::RuleId rule = 0;
   double points = 0;
 };
@@ -58,14 +58,15 @@ struct Found {
   enum class Strength : std::uint8_t { None, Weak, Strong };
   Strength strength = Strength::None;
   policy::RuleId rule = 0;
-  std::string_view instead_of_rule;    // "recipients", "resources": nobody's rule
-  StageEvent* event = nullptr;         // whose rule it was: the text is made from the facts of that event
+  std::string_view instead_of_rule;  // "recipients", "resources": nobody's rule
+  StageEvent* event = nullptr;  // whose rule it was: the text is made from the facts of that event
   mail::Action action = mail::Action::Defer;
   int code = 0;
   mail::EnhancedStatus status;
-  policy::TemplateId text = policy::kNoTemplate, help = policy::kNoTemplate, reason = policy::kNoTemplate;
-  std::string plain_text;              // without a template
-  Words words;                         // limit.max, limit.wait, greylist.wait
+  policy::TemplateId text = policy::kNoTemplate, help = policy::kNoTemplate,
+                     reason = policy::kNoTemplate;
+  std::string plain_text;  // without a template
+  Words words;             // limit.max, limit.wait, greylist.wait
   explicit operator bool() const { return strength != Strength::None; }
 };
 
@@ -74,11 +75,11 @@ struct PreparedAction {
   policy::ActionSource::Kind kind = policy::ActionSource::Kind::Log;
   policy::RuleId rule = 0;
   std::string name, text;
-  backends::ListAdd list;              // add; list and value also for remove
+  backends::ListAdd list;  // add; list and value also for remove
   std::uint32_t recipient = policy::FactSource::kNoElement;
 };
 
-struct Mark {                          // quarantine or discard before the end of the message
+struct Mark {  // quarantine or discard before the end of the message
   policy::RuleId rule = 0;
   mail::Action action = mail::Action::Quarantine;
   std::string reason;
@@ -87,17 +88,17 @@ struct Mark {                          // quarantine or discard before the end o
 struct StageOutcome {
   bool is_pending = false;
   Found strong, weak;
-  Found at_data;                       // greylist with `at: data`: the null sender's weak deferral
+  Found at_data;  // greylist with `at: data`: the null sender's weak deferral
   std::vector<std::pair<policy::RuleId, Would>> would;
-  std::vector<LimitUse*> limits;       // reached and counted: held, or to be committed at once
-  std::vector<GreylistUse*> greylists; // reached
+  std::vector<LimitUse*> limits;        // reached and counted: held, or to be committed at once
+  std::vector<GreylistUse*> greylists;  // reached
   std::vector<PreparedAction> actions;
-  std::vector<policy::RuleId> acted;   // rules whose actions these are
+  std::vector<policy::RuleId> acted;  // rules whose actions these are
   std::vector<Mark> marks;
   std::vector<backends::SeenRecord> seen;
   std::vector<Contribution> points;
-  std::vector<policy::RuleId> exemptions;                              // exempt rules that matched
-  std::vector<std::pair<policy::RuleId, policy::RuleId>> skipped;      // rule, by exemption
+  std::vector<policy::RuleId> exemptions;                          // exempt rules that matched
+  std::vector<std::pair<policy::RuleId, policy::RuleId>> skipped;  // rule, by exemption
   std::vector<std::string> unknown;
   std::vector<RuleTrace> trace;
   Duration delay{0};
@@ -108,8 +109,10 @@ struct StageEvent {
   EventFacts facts;
   std::vector<std::unique_ptr<LimitUse>> limits;
   std::vector<std::unique_ptr<GreylistUse>> greylists;
-  std::vector<policy::RuleId> acted;   // whose actions were carried out: not again when decided again
-  // Of stages that are answered later (connect, helo, mail, headers), when there is something to answer or to settle.
+  std::vector<policy::RuleId>
+      acted;  // whose actions were carried out: not again when decided again
+  // Of stages that are answered later (connect, helo, mail, headers), when there is something to
+  // answer or to settle.
   std::unique_ptr<StageOutcome> outcome;
 };
 

@@ -9,7 +9,8 @@ namespace sluice::engine {
 
 namespace {
 
-constexpr char kSeparator = '\x1f';       // no value holds it: what comes from mail has its controls replaced below
+constexpr char kSeparator =
+    '\x1f';  // no value holds it: what comes from mail has its controls replaced below
 constexpr std::string_view kNone = "<>";
 // Fixed keys: the same key text must give the same state on every host and after every start.
 constexpr SipKey kShortenFirst{0x736c756963652d31, 0x6b65792d746578};
@@ -24,7 +25,8 @@ std::string hex(std::uint64_t value) {
 
 std::string shortened(std::string key) {
   if (key.size() <= backends::kMaxStateKey) return key;
-  const std::string tail = "#" + hex(siphash13(kShortenFirst, key)) + hex(siphash13(kShortenSecond, key));
+  const std::string tail =
+      "#" + hex(siphash13(kShortenFirst, key)) + hex(siphash13(kShortenSecond, key));
   key.resize(backends::kMaxStateKey - tail.size());
   return key + tail;
 }
@@ -61,7 +63,9 @@ std::string seen_key(const policy::Program& program, const policy::Rule& rule, s
   return joined(std::move(key), parts);
 }
 
-std::string first_seen_key(const IpAddress& client) { return "first-seen" + std::string(1, kSeparator) + client.to_string(); }
+std::string first_seen_key(const IpAddress& client) {
+  return "first-seen" + std::string(1, kSeparator) + client.to_string();
+}
 
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts) {
@@ -78,7 +82,8 @@ std::optional<ListElement> list_element(const policy::Value& value, const policy
   if (!value.is_set()) return std::nullopt;
   if (const auto* address = value.get_if<IpAddress>())
     return ListElement{Network(*address, 128).to_string(), *address, Network(*address, 128)};
-  if (const auto* network = value.get_if<Network>()) return ListElement{network->to_string(), std::nullopt, *network};
+  if (const auto* network = value.get_if<Network>())
+    return ListElement{network->to_string(), std::nullopt, *network};
   return ListElement{key_part(value, type.kind), std::nullopt, std::nullopt};
 }
 

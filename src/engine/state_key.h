@@ -1,7 +1,9 @@
-// Keys of what the state store remembers, and the readable names beside them. The only place where they are built.
+// Keys of what the state store remembers, and the readable names beside them. The only place where
+// they are built.
 //
-// A key is the rule's state key ("policy/rule/limit/count/expressions") and the values, each folded exactly like == of
-// its type; a key longer than backends::kMaxStateKey keeps its beginning and ends in a hash of the whole.
+// A key is the rule's state key ("policy/rule/limit/count/expressions") and the values, each folded
+// exactly like == of its type; a key longer than backends::kMaxStateKey keeps its beginning and
+// ends in a hash of the whole.
 #pragma once
 #include <optional>
 #include <span>
@@ -29,16 +31,18 @@ std::string first_seen_key(const IpAddress& client);
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts);
 
-// Element of a dynamic list: its text, and the address or network it stands for in lists of type cidr.
+// Element of a dynamic list: its text, and the address or network it stands for in lists of type
+// cidr.
 struct ListElement {
   std::string text;
-  std::optional<IpAddress> address;   // asked for
-  std::optional<Network> network;     // kept
+  std::optional<IpAddress> address;  // asked for
+  std::optional<Network> network;    // kept
 };
 // nullopt: none or unknown, never an element.
 std::optional<ListElement> list_element(const policy::Value& value, const policy::Type& type);
 
-// Whether `enforce: N%` holds for this client: by its network, so that a sender's retries all meet the same answer.
+// Whether `enforce: N%` holds for this client: by its network, so that a sender's retries all meet
+// the same answer.
 bool is_enforced_for(int percent, const std::optional<IpAddress>& client);
 
 }  // namespace sluice::engine

@@ -18,7 +18,9 @@ StateAnswer away() {
 }
 
 std::int64_t since_us(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                               start)
+      .count();
 }
 
 }  // namespace
@@ -43,7 +45,8 @@ void StateRequests::flush() {
     if (const auto* reserve = std::get_if<backends::Reserve>(&op))
       batch.give_back.emplace_back(backends::Release{reserve->id, reserve->key});
   }
-  auto done = [reply = batch.reply, start = std::chrono::steady_clock::now()](std::vector<StateAnswer> answers) {
+  auto done = [reply = batch.reply,
+               start = std::chrono::steady_clock::now()](std::vector<StateAnswer> answers) {
     reply->deliver(Reply{std::move(answers), since_us(start)});
   };
   store_->submit(std::exchange(queue_, {}), std::move(done));

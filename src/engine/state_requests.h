@@ -1,7 +1,8 @@
-// StateRequests: the operations of one session on its way to the state store. Everything that one pass over the rules
-// asks goes out as one submission; answers come back into slots.
+// StateRequests: the operations of one session on its way to the state store. Everything that one
+// pass over the rules asks goes out as one submission; answers come back into slots.
 //
-// Threads: the session's. The store completes from its own threads into batches that outlive the session.
+// Threads: the session's. The store completes from its own threads into batches that outlive the
+// session.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -27,21 +28,26 @@ class StateRequests {
 
   // Queued until flush().
   StateSlotPtr ask(backends::StateOp op);
-  // Sends what is queued as one submission; a store that answers inline has filled the slots when this returns.
+  // Sends what is queued as one submission; a store that answers inline has filled the slots when
+  // this returns.
   void flush();
   // Takes what came since. True when some slot was filled.
   bool collect();
   // Tells the round to wait for every open submission.
   void await(const std::shared_ptr<Round>& round);
   bool is_waiting() const { return !batches_.empty(); }
-  // At the deadline, or at the end: open slots become "away", and what was asked to be reserved is given back.
+  // At the deadline, or at the end: open slots become "away", and what was asked to be reserved is
+  // given back.
   void give_up();
   // Sent at once, behind everything asked before; nobody waits for the answer.
   void settle(std::vector<backends::StateOp> ops);
 
   std::int64_t waited_us() const { return waited_us_; }  // of all submissions since the last take
   bool was_away() const { return was_away_; }
-  void begin_event() { waited_us_ = 0; was_away_ = false; }
+  void begin_event() {
+    waited_us_ = 0;
+    was_away_ = false;
+  }
 
  private:
   struct Reply {

@@ -51,7 +51,9 @@ bool Walk::is_touched(mail::Stage stage) const {
       return rule.stage == stage || (rule.kind == RuleKind::Score && rule.stage < stage);
     });
   };
-  const auto is_later = [&](const Scopes::Exemption& exemption) { return exemption.stage > stage && touches(exemption.rule); };
+  const auto is_later = [&](const Scopes::Exemption& exemption) {
+    return exemption.stage > stage && touches(exemption.rule);
+  };
   const auto& scopes = c_.scopes;
   return std::any_of(scopes.connection.begin(), scopes.connection.end(), is_later) ||
          std::any_of(scopes.message.begin(), scopes.message.end(), is_later) ||
@@ -81,11 +83,13 @@ bool Walk::exempt(StageEvent& event) {
       pend(Gate::Blocked);
       continue;
     }
-    const bool matches = truth.truth == Truth::True ||
-                         (truth.truth == Truth::Unknown && rule.on_unknown.what == policy::OnUnknown::What::Match);
+    const bool matches =
+        truth.truth == Truth::True ||
+        (truth.truth == Truth::Unknown && rule.on_unknown.what == policy::OnUnknown::What::Match);
     // An exemption that could not be decided does not apply, and the log says so.
     if (truth.truth == Truth::Unknown)
-      out_.unknown.push_back(std::string(truth.unknown_fact) + "(" + std::string(policy::reason_name(truth.reason)) + ")");
+      out_.unknown.push_back(std::string(truth.unknown_fact) + "(" +
+                             std::string(policy::reason_name(truth.reason)) + ")");
     trace(event, id, truth.truth == Truth::Unknown ? '?' : matches ? 'T' : 'F');
     const bool silent = matches && is_silent(rule, c_.known.connection.client_ip);
     if (matches && !silent) out_.exemptions.push_back(id);
@@ -124,7 +128,8 @@ bool Walk::score(StageEvent& event) {
     }
     if (is_silent(rule, c_.known.connection.client_ip)) continue;
     if (const auto* number = points->get_if<double>()) out_.points.push_back({id, *number});
-    if (const auto* number = points->get_if<std::int64_t>()) out_.points.push_back({id, static_cast<double>(*number)});
+    if (const auto* number = points->get_if<std::int64_t>())
+      out_.points.push_back({id, static_cast<double>(*number)});
   }
   return gate_ == Gate::Open;
 }
@@ -137,8 +142,12 @@ bool Walk::skip(RuleId id) {
   out_.skipped.emplace_back(id, *exemption);
   if (c_.services.trace) {
     const Rule& rule = c_.program.rule(id);
-    out_.trace.push_back({rule.name, std::string(rule_kind_name(rule.kind)), rule.stage, 'x',
-                          "by=" + c_.program.rule(*exemption).name, {}});
+    out_.trace.push_back({rule.name,
+                          std::string(rule_kind_name(rule.kind)),
+                          rule.stage,
+                          'x',
+                          "by=" + c_.program.rule(*exemption).name,
+                          {}});
   }
   return true;
 }
@@ -173,10 +182,15 @@ void Walk::decide_rule(StageEvent& event, RuleId id, As as) {
         decide_ordinary(event, id, as, FactSource::kNoElement);
       }
       break;
-    case RuleKind::Limit: decide_limit(event, id); break;
-    case RuleKind::Greylist: decide_greylist(event, id); break;
+    case RuleKind::Limit:
+      decide_limit(event, id);
+      break;
+    case RuleKind::Greylist:
+      decide_greylist(event, id);
+      break;
     case RuleKind::Score:
-    case RuleKind::Exempt: break;
+    case RuleKind::Exempt:
+      break;
   }
 }
 
@@ -196,23 +210,35 @@ bool Walk::holds(StageEvent& event, RuleId id, std::uint32_t recipient) {
   const Rule& rule = c_.program.rule(id);
   const policy::TruthOutcome truth = c_.program.test(rule.condition, c_.facts, recipient);
   switch (truth.truth) {
-    case Truth::Pending: pend(Gate::Blocked); return false;
-    case Truth::Unknown: return handle_unknown(event, id, truth.reason, truth.unknown_fact);
-    case Truth::True: trace(event, id, 'T'); return true;
-    case Truth::False: trace(event, id, 'F'); return false;
+    case Truth::Pending:
+      pend(Gate::Blocked);
+      return false;
+    case Truth::Unknown:
+      return handle_unknown(event, id, truth.reason, truth.unknown_fact);
+    case Truth::True:
+      trace(event, id, 'T');
+      return true;
+    case Truth::False:
+      trace(event, id, 'F');
+      return false;
   }
   return false;
 }
 
-bool Walk::handle_unknown(StageEvent& event, RuleId id, policy::UnknownReason reason, std::string_view of) {
+bool Walk::handle_unknown(StageEvent& event, RuleId id, policy::UnknownReason reason,
+                          std::string_view of) {
   const Rule& rule = c_.program.rule(id);
   std::string what = std::string(of) + "(" + std::string(policy::reason_name(reason)) + ")";
   trace(event, id, '?', "unknown=" + what);
   out_.unknown.push_back(std::move(what));
   switch (rule.on_unknown.what) {
-    case policy::OnUnknown::What::Skip: return false;
-    case policy::OnUnknown::What::Match: return true;
-    case policy::OnUnknown::What::Defer: take(event, id, unknown_found(rule, id, event, reason)); return false;
+    case policy::OnUnknown::What::Skip:
+      return false;
+    case policy::OnUnknown::What::Match:
+      return true;
+    case policy::OnUnknown::What::Defer:
+      take(event, id, unknown_found(rule, id, event, reason));
+      return false;
   }
   return false;
 }

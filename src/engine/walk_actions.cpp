@@ -45,8 +45,9 @@ void Walk::take(StageEvent& event, RuleId id, Found found) {
     }
     return;
   }
-  const bool waits_for_data = rule.greylist && rule.greylist->at_data && event.facts.stage == mail::Stage::Rcpt &&
-                              c_.known.envelope && mail_is_from_nobody(*c_.known.envelope);
+  const bool waits_for_data = rule.greylist && rule.greylist->at_data &&
+                              event.facts.stage == mail::Stage::Rcpt && c_.known.envelope &&
+                              mail_is_from_nobody(*c_.known.envelope);
   Found& place = waits_for_data ? out_.at_data : out_.weak;
   if (!place) place = std::move(found);
 }
@@ -54,7 +55,8 @@ void Walk::take(StageEvent& event, RuleId id, Found found) {
 void Walk::tell_would(StageEvent& event, RuleId id, const Found& found) {
   const Rule& rule = c_.program.rule(id);
   const int code = is_kept_or_dropped(found.action) ? 250 : found.code;
-  out_.would.emplace_back(id, Would{rule.name, code, code == 250 ? "2.0.0" : found.status.to_string()});
+  out_.would.emplace_back(id,
+                          Would{rule.name, code, code == 250 ? "2.0.0" : found.status.to_string()});
   trace(event, id, 's', "would=" + std::to_string(code));
 }
 
@@ -79,7 +81,8 @@ bool Walk::act(StageEvent& event, RuleId id, std::uint32_t recipient, std::int64
   return true;
 }
 
-bool Walk::prepare(StageEvent&, RuleId id, const RuleAction& action, std::uint32_t recipient, std::int64_t units) {
+bool Walk::prepare(StageEvent&, RuleId id, const RuleAction& action, std::uint32_t recipient,
+                   std::int64_t units) {
   if (action.kind == ActionSource::Kind::Delay) {
     Duration delay = action.delay_each ? action.delay * units : action.delay;
     if (action.delay_max) delay = std::min(delay, *action.delay_max);
@@ -138,13 +141,20 @@ void Walk::trace(StageEvent& event, RuleId id, char result, std::string note) {
   if (!c_.services.trace || out_.trace.size() >= c_.services.resources.trace_rules) return;
   const Rule& rule = c_.program.rule(id);
   // What a rule came to in the end replaces what its condition alone had given.
-  const bool again = !out_.trace.empty() && out_.trace.back().rule == rule.name && out_.trace.back().stage == event.facts.stage;
+  const bool again = !out_.trace.empty() && out_.trace.back().rule == rule.name &&
+                     out_.trace.back().stage == event.facts.stage;
   if (!again) {
-    out_.trace.push_back({rule.name, std::string(rule_kind_name(rule.kind)), event.facts.stage, result, std::move(note), {}});
+    out_.trace.push_back({rule.name,
+                          std::string(rule_kind_name(rule.kind)),
+                          event.facts.stage,
+                          result,
+                          std::move(note),
+                          {}});
     if (rule.condition == policy::kNoExpr) return;
     for (const policy::FactIndex fact : c_.program.facts_of(rule.condition)) {
       if (const Value* value = c_.facts.known(fact, policy::FactSource::kNoElement))
-        out_.trace.back().values.emplace_back(c_.program.facts()[fact].signature.name, policy::render_value(*value));
+        out_.trace.back().values.emplace_back(c_.program.facts()[fact].signature.name,
+                                              policy::render_value(*value));
     }
     return;
   }

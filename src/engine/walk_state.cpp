@@ -1,10 +1,10 @@
 // The part of the walk that meets the state store: limits and greylists.
 #include <algorithm>
 
+#include "engine/decision_id.h"
 #include "engine/greylister.h"
 #include "engine/limiter.h"
 #include "engine/walk.h"
-#include "engine/decision_id.h"
 
 namespace sluice::engine {
 
@@ -19,7 +19,8 @@ namespace {
 std::string used_note(const LimitUse& use, const StateAnswer& answer) {
   if (use.rates.empty()) return {};
   const std::size_t which = std::min(answer.exceeded, use.rates.size() - 1);
-  return "used " + std::to_string(answer.used) + " of " + policy::render_value(policy::Value(use.rates[which]));
+  return "used " + std::to_string(answer.used) + " of " +
+         policy::render_value(policy::Value(use.rates[which]));
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ void Walk::decide_limit(StageEvent& event, RuleId id) {
 
 std::vector<std::unique_ptr<LimitUse>>& Walk::uses_of(StageEvent& event, const Rule& rule) {
   if (rule.limit->count == CountOf::Connections) return c_.scopes.connection_limits;
-  if (rule.limit->count == CountOf::Messages && rule.stage == mail::Stage::Rcpt) return c_.scopes.message_limits;
+  if (rule.limit->count == CountOf::Messages && rule.stage == mail::Stage::Rcpt)
+    return c_.scopes.message_limits;
   return event.limits;
 }
 
@@ -57,13 +59,20 @@ LimitUse* Walk::use_of(StageEvent& event, RuleId id, LimitUse::How how, std::int
     const auto found = std::find_if(uses.begin(), uses.end(), same_rule);
     if (found != uses.end()) return found->get();
   }
-  LimitDemand demand = limit_demand(c_.program, rule, c_.facts, event.facts.stage, FactSource::kNoElement);
+  LimitDemand demand =
+      limit_demand(c_.program, rule, c_.facts, event.facts.stage, FactSource::kNoElement);
   if (n >= 0) demand.asked.n = n;
   switch (demand.state) {
-    case LimitDemand::State::Pending: pend(Gate::Blocked); return nullptr;
-    case LimitDemand::State::Unknown: handle_unknown(event, id, demand.reason, demand.unknown_of); return nullptr;
-    case LimitDemand::State::Unlimited: return nullptr;
-    case LimitDemand::State::Ready: break;
+    case LimitDemand::State::Pending:
+      pend(Gate::Blocked);
+      return nullptr;
+    case LimitDemand::State::Unknown:
+      handle_unknown(event, id, demand.reason, demand.unknown_of);
+      return nullptr;
+    case LimitDemand::State::Unlimited:
+      return nullptr;
+    case LimitDemand::State::Ready:
+      break;
   }
   if (by_key) {
     for (const auto& use : uses) {
@@ -90,7 +99,8 @@ LimitUse* Walk::ask_limit(StageEvent& event, RuleId id, LimitUse::How how, Limit
     use->slot = std::make_shared<StateSlot>();
     use->slot->answer = std::move(denied);
   } else if (how == LimitUse::How::Peek) {
-    use->slot = c_.requests.ask(backends::Peek{asked.key, asked.n, asked.windows, asked.bucket, asked.distinct});
+    use->slot = c_.requests.ask(
+        backends::Peek{asked.key, asked.n, asked.windows, asked.bucket, asked.distinct});
   } else {
     use->slot = c_.requests.ask(asked);
   }
@@ -103,7 +113,8 @@ const StateAnswer* Walk::answer_for(StageEvent& event, LimitUse& use) {
   const Rule& rule = c_.program.rule(use.rule);
   if (!use.slot->answer) {
     // A limit that cannot end the stage holds nothing up that stands behind it.
-    const bool may_decide = use.how != LimitUse::How::Observe && rule.decision && !is_silent(rule, c_.known.connection.client_ip);
+    const bool may_decide = use.how != LimitUse::How::Observe && rule.decision &&
+                            !is_silent(rule, c_.known.connection.client_ip);
     pend(may_decide ? Gate::Reserving : Gate::Open);
     return nullptr;
   }
@@ -111,9 +122,13 @@ const StateAnswer* Walk::answer_for(StageEvent& event, LimitUse& use) {
   if (answer.available && !answer.unsure) return &answer;
   trace(event, use.rule, '?', "store away");
   switch (rule.on_error) {
-    case policy::OnError::Local: return local_answer(rule, use);
-    case policy::OnError::Skip: return nullptr;
-    case policy::OnError::Defer: take(event, use.rule, store_away_found(rule, use.rule, event)); return nullptr;
+    case policy::OnError::Local:
+      return local_answer(rule, use);
+    case policy::OnError::Skip:
+      return nullptr;
+    case policy::OnError::Defer:
+      take(event, use.rule, store_away_found(rule, use.rule, event));
+      return nullptr;
   }
   return nullptr;
 }
@@ -137,19 +152,23 @@ const StateAnswer* Walk::local_answer(const Rule& rule, LimitUse& use) {
   return &*use.local;
 }
 
-void Walk::exceed(StageEvent& event, LimitUse& use, const StateAnswer& answer, bool answer_is_seen) {
+void Walk::exceed(StageEvent& event, LimitUse& use, const StateAnswer& answer,
+                  bool answer_is_seen) {
   const Rule& rule = c_.program.rule(use.rule);
   if (answer.by_committed_use && use.how == LimitUse::How::Reserve && !use.is_local)
     c_.ledger.remember_denial(use.asked, answer, event.facts.now);
   Words words = limit_words(rule, use, answer);
-  if (c_.services.trace) trace(event, use.rule, is_silent(rule, c_.known.connection.client_ip) ? 's' : 'T', used_note(use, answer));
+  if (c_.services.trace)
+    trace(event, use.rule, is_silent(rule, c_.known.connection.client_ip) ? 's' : 'T',
+          used_note(use, answer));
   if (!is_silent(rule, c_.known.connection.client_ip)) {
     c_.facts.set_words(&words);
     const bool ready = act(event, use.rule, FactSource::kNoElement, units_over(use, answer));
     c_.facts.set_words(nullptr);
     if (!ready) return;
   }
-  if (rule.decision && answer_is_seen) take(event, use.rule, decision_found(rule, use.rule, event, std::move(words)));
+  if (rule.decision && answer_is_seen)
+    take(event, use.rule, decision_found(rule, use.rule, event, std::move(words)));
 }
 
 void Walk::judge_failures(StageEvent& event, bool is_failure, bool refused_by_mta) {
@@ -165,8 +184,10 @@ void Walk::judge_failures(StageEvent& event, bool is_failure, bool refused_by_mt
     }
     enter(event, &rule);
     if (!holds(event, id, FactSource::kNoElement)) continue;
-    // A failure is charged in any case; for other recipients the limit only asks whether it is over.
-    LimitUse* use = use_of(event, id, is_failure ? LimitUse::How::Observe : LimitUse::How::Peek, is_failure ? 1 : 0);
+    // A failure is charged in any case; for other recipients the limit only asks whether it is
+    // over.
+    LimitUse* use = use_of(event, id, is_failure ? LimitUse::How::Observe : LimitUse::How::Peek,
+                           is_failure ? 1 : 0);
     const StateAnswer* answer = use != nullptr ? answer_for(event, *use) : nullptr;
     if (answer == nullptr) continue;
     out_.limits.push_back(use);

@@ -48,8 +48,8 @@ std::vector<Fact> command_facts() {
                     });
 }
 
-// Underscores are against the RFC, but real hosts have them: a name with one may still be complete (helo.valid says the
-// rest).
+// Underscores are against the RFC, but real hosts have them: a name with one may still be complete
+// (helo.valid says the rest).
 bool is_complete_name(std::string name) {
   std::replace(name.begin(), name.end(), '_', 'x');
   return mail::is_fully_qualified(name);

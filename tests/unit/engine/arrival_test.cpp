@@ -1,4 +1,5 @@
-// Answers do not depend on when look-ups arrive: inline, in any order later, or never (DESIGN, evaluation in rounds).
+// Answers do not depend on when look-ups arrive: inline, in any order later, or never (DESIGN,
+// evaluation in rounds).
 #include <algorithm>
 #include <random>
 #include <thread>
@@ -33,7 +34,8 @@ class Later {
 class LateDns final : public backends::DnsResolver {
  public:
   LateDns(backends::DnsResolver& behind, Later& later) : behind_(behind), later_(later) {}
-  void query(const std::string& name, backends::DnsType type, TimePoint deadline, backends::DnsDone done) override {
+  void query(const std::string& name, backends::DnsType type, TimePoint deadline,
+             backends::DnsDone done) override {
     behind_.query(name, type, deadline, [this, done](const backends::DnsAnswer& answer) {
       later_.add([done, answer] { done(answer); });
     });
@@ -53,8 +55,12 @@ class LateStore final : public backends::StateStore {
       later_.add([done, answers] { done(answers); });
     });
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override { return behind_.show(query); }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override { return behind_.forget(kind, filter); }
+  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
+    return behind_.show(query);
+  }
+  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
+    return behind_.forget(kind, filter);
+  }
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
     return behind_.grant(filter, extra, keep);
   }
@@ -115,7 +121,8 @@ rules:
 )";
 
 struct Play {
-  explicit Play(unsigned seed) : filter(kPolicy), later(seed), dns(filter.dns, later), store(filter.memory, later) {
+  explicit Play(unsigned seed)
+      : filter(kPolicy), later(seed), dns(filter.dns, later), store(filter.memory, later) {
     REQUIRE(filter.dns.add("9.113.0.203.zen.example A", {"127.0.0.2"}));
     REQUIRE(filter.dns.add("9.100.51.198.cop.example A", {"127.0.0.2"}));
     REQUIRE(filter.dns.add("far.example MX", {"10 mx.far.example"}));
@@ -142,7 +149,9 @@ struct Play {
 
 std::vector<std::string> dialogue(Play& play, unsigned seed) {
   std::mt19937 random(seed);
-  const auto pick = [&random](std::vector<std::string> from) { return from[random() % from.size()]; };
+  const auto pick = [&random](std::vector<std::string> from) {
+    return from[random() % from.size()];
+  };
   std::vector<std::string> told;
   for (int n = 0; n < 6; ++n) {
     Session session(play.filter.services, play.filter.program);
@@ -153,11 +162,13 @@ std::vector<std::string> dialogue(Play& play, unsigned seed) {
     told.push_back(play.take(session, session.helo("mail.far.example", {})));
     for (int message = 0; message < 2; ++message) {
       mail::Envelope envelope;
-      envelope.sender_path = pick({"<friend@far.example>", "<ann@far.example>", "<a@slow.example>", "<x@gone.example>", "<>"});
+      envelope.sender_path = pick({"<friend@far.example>", "<ann@far.example>", "<a@slow.example>",
+                                   "<x@gone.example>", "<>"});
       told.push_back(play.take(session, session.mail_from(envelope, {})));
       for (int i = 0; i < 3; ++i) {
         mail::Recipient recipient;
-        recipient.path = pick({"<bob@example.com>", "<carol@example.com>", "<trap@example.com>", "<q@gone.example>"});
+        recipient.path = pick(
+            {"<bob@example.com>", "<carol@example.com>", "<trap@example.com>", "<q@gone.example>"});
         recipient.refused_by_mta = random() % 8 == 0;
         told.push_back(play.take(session, session.rcpt_to(recipient, "Q")));
       }
@@ -175,13 +186,14 @@ std::vector<std::string> dialogue(Play& play, unsigned seed) {
 
 std::vector<std::string> state_of(Play& play) {
   std::vector<std::string> lines;
-  for (const auto kind : {backends::StateEntry::Kind::Limit, backends::StateEntry::Kind::Greylist, backends::StateEntry::Kind::List,
-                          backends::StateEntry::Kind::Seen}) {
+  for (const auto kind : {backends::StateEntry::Kind::Limit, backends::StateEntry::Kind::Greylist,
+                          backends::StateEntry::Kind::List, backends::StateEntry::Kind::Seen}) {
     backends::StateQuery query;
     query.kind = kind;
     query.limit = 1000;
     for (const auto& entry : play.filter.memory.show(query))
-      lines.push_back(entry.key + " " + entry.name + " " + std::to_string(entry.used) + "/" + std::to_string(entry.reserved) + entry.state);
+      lines.push_back(entry.key + " " + entry.name + " " + std::to_string(entry.used) + "/" +
+                      std::to_string(entry.reserved) + entry.state);
   }
   std::sort(lines.begin(), lines.end());
   return lines;
@@ -204,12 +216,15 @@ TEST_CASE("arrival: answers and state are the same in any order of completions")
     seen.insert(seen.end(), expected.begin(), expected.end());
   }
   // The dialogues meet every kind of answer, or they prove nothing.
-  for (const char* answer : {"554 5.7.1 cop", "450 4.7.1 gl", "510 5.1.8 unresolved", "450 4.7.28 per-client",
-                             "450 4.7.28 per-recipient", "451 4.4.3 unresolved unknown"})
+  for (const char* answer :
+       {"554 5.7.1 cop", "450 4.7.1 gl", "510 5.1.8 unresolved", "450 4.7.28 per-client",
+        "450 4.7.28 per-recipient", "451 4.4.3 unresolved unknown"})
     CHECK(std::find(seen.begin(), seen.end(), answer) != seen.end());
 }
 
-TEST_CASE("arrival: what is missing at the deadline is unknown for that event only, and reservations are given back") {
+TEST_CASE(
+    "arrival: what is missing at the deadline is unknown for that event only, and reservations are "
+    "given back") {
   Play play(1);
   play.answer_late();
   Session session(play.filter.services, play.filter.program);

@@ -1,5 +1,5 @@
-// A filter with real policies, virtual time, given DNS and facts, and state in memory; what a front end would do is one
-// line each. Answers are what the client sees: "250", or code, status and rule.
+// A filter with real policies, virtual time, given DNS and facts, and state in memory; what a front
+// end would do is one line each. Answers are what the client sees: "250", or code, status and rule.
 #pragma once
 #include <catch2/catch.hpp>
 #include <map>
@@ -19,7 +19,8 @@ namespace sluice::engine {
 
 inline policy::ProgramPtr compile_text(const std::string& rules) {
   Diagnostics diagnostics;
-  const auto source = policy::load_policy_text("test.yaml", "sluice: 1\npolicy: test\n" + rules, diagnostics);
+  const auto source =
+      policy::load_policy_text("test.yaml", "sluice: 1\npolicy: test\n" + rules, diagnostics);
   auto program = policy::compile(source, facts::built_in_vocabulary(), {}, diagnostics);
   INFO(diagnostics.render());
   REQUIRE(diagnostics.ok());
@@ -64,8 +65,12 @@ class WatchedStore final : public backends::StateStore {
     nothing.available = false;
     done(std::vector<backends::StateAnswer>(asked.size(), nothing));
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override { return behind_.show(query); }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override { return behind_.forget(kind, filter); }
+  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
+    return behind_.show(query);
+  }
+  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
+    return behind_.forget(kind, filter);
+  }
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
     return behind_.grant(filter, extra, keep);
   }
@@ -123,14 +128,16 @@ struct Filter {
 inline std::string told(const Answer& answer) {
   const mail::Verdict& verdict = answer.verdict;
   if (verdict.action == mail::Action::Continue) return "250";
-  if (verdict.reply.empty()) return std::string(mail::action_name(verdict.action)) + " " + answer.record.rule;
+  if (verdict.reply.empty())
+    return std::string(mail::action_name(verdict.action)) + " " + answer.record.rule;
   return std::to_string(verdict.reply.code()) + " " + verdict.reply.status().to_string() +
          (answer.record.rule.empty() ? "" : " " + answer.record.rule);
 }
 
 class Client {
  public:
-  explicit Client(Filter& filter, const std::string& ip = "203.0.113.9", const std::string& login = {})
+  explicit Client(Filter& filter, const std::string& ip = "203.0.113.9",
+                  const std::string& login = {})
       : session(std::make_unique<Session>(filter.services, filter.program)), login_(login) {
     connection_.client_ip = IpAddress::parse(ip);
     connection_.client_name = "mail.far.example";
@@ -140,8 +147,11 @@ class Client {
   Answer last;
 
   std::string connect() { return take(session->connect(connection_)); }
-  std::string helo(const std::string& name = "mail.far.example") { return take(session->helo(name, {})); }
-  std::string mail(const std::string& sender = "<ann@far.example>", std::vector<std::string> parameters = {}) {
+  std::string helo(const std::string& name = "mail.far.example") {
+    return take(session->helo(name, {}));
+  }
+  std::string mail(const std::string& sender = "<ann@far.example>",
+                   std::vector<std::string> parameters = {}) {
     mail::Envelope envelope;
     envelope.sender_path = sender;
     envelope.parameters = std::move(parameters);
@@ -164,7 +174,8 @@ class Client {
     return take(session->end_of_message("Q1"));
   }
   // The whole session of one message; the first answer that is no 250, or the last.
-  std::string send(const std::string& recipient = "<bob@example.com>", const std::string& sender = "<ann@far.example>") {
+  std::string send(const std::string& recipient = "<bob@example.com>",
+                   const std::string& sender = "<ann@far.example>") {
     std::string answer = connect();
     if (answer == "250") answer = helo();
     if (answer == "250") answer = mail(sender);

@@ -1,4 +1,5 @@
-// Greylists: weak, written only when told, promoted only by accepted mail (LANGUAGE 8, rulings 2, 3, 17).
+// Greylists: weak, written only when told, promoted only by accepted mail (LANGUAGE 8, rulings 2,
+// 3, 17).
 #include "engine_fixture.h"
 
 using namespace sluice;
@@ -16,7 +17,8 @@ rules:
 
 }  // namespace
 
-TEST_CASE("greylists: the first contact waits, too early waits on, later passes and is remembered") {
+TEST_CASE(
+    "greylists: the first contact waits, too early waits on, later passes and is remembered") {
   Filter filter(kFirstContact);
   CHECK(Client(filter).send() == "450 4.7.1 first-contact");
   CHECK(filter.records.all.back().verdict.reply.text() == "Greylisted, try again in 5m");
@@ -47,7 +49,8 @@ rules:
   CHECK(Client(filter).send() == "450 4.7.1 first-contact");
 }
 
-TEST_CASE("greylists: every greylist that asked for a wait is recorded with the first one's answer") {
+TEST_CASE(
+    "greylists: every greylist that asked for a wait is recorded with the first one's answer") {
   Filter filter(R"(
 rules:
   - greylist: one
@@ -107,7 +110,8 @@ rules:
     CHECK(Client(filter).send("<bob@example.com>", sender) == "250");
   }
   CHECK(Client(filter).send("<bob@example.com>", "<c@far.example>") == "250");
-  CHECK(Client(filter, "198.51.100.7").send("<bob@example.com>", "<c@far.example>") == "450 4.7.1 first-contact");
+  CHECK(Client(filter, "198.51.100.7").send("<bob@example.com>", "<c@far.example>") ==
+        "450 4.7.1 first-contact");
 }
 
 TEST_CASE("greylists: at data answers the null sender at DATA and records it there") {
@@ -174,7 +178,8 @@ rules:
   CHECK(filter.store.ops.empty());
   filter.store.is_away = true;
   CHECK(Client(filter).send() == "250");
-  CHECK(std::any_of(filter.records.all.begin(), filter.records.all.end(), [](const auto& record) { return record.degraded; }));
+  CHECK(std::any_of(filter.records.all.begin(), filter.records.all.end(),
+                    [](const auto& record) { return record.degraded; }));
 }
 
 TEST_CASE("greylists: at the end the key is the sorted set of recipients") {

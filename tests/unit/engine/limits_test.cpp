@@ -30,7 +30,8 @@ TEST_CASE("limits: a message counts once it was accepted, and the third one wait
   CHECK(filter.used("messages") == 2);
 }
 
-TEST_CASE("limits: what is reserved is given back by RSET, by a client that is gone and by a refusal") {
+TEST_CASE(
+    "limits: what is reserved is given back by RSET, by a client that is gone and by a refusal") {
   Filter filter(kPerMessage);
   {
     Client client(filter);
@@ -139,7 +140,8 @@ rules:
   CHECK(filter.store.submissions == 0);
 }
 
-TEST_CASE("limits: messages at rcpt count once for a key, and not when no recipient of it was accepted") {
+TEST_CASE(
+    "limits: messages at rcpt count once for a key, and not when no recipient of it was accepted") {
   Filter filter(R"(
 rules:
   - limit: to-domain
@@ -237,7 +239,8 @@ rules:
   CHECK(client.rcpt("<nobody@example.com>") == "550 5.1.1 nobody");
   CHECK(client.rcpt("<bob@example.com>") == "250");
   CHECK(filter.store.count<backends::ListAdd>() == 0);
-  CHECK(client.rcpt("<guess2@example.com>", true) == "250");  // its reply is not seen, the other actions count
+  CHECK(client.rcpt("<guess2@example.com>", true) ==
+        "250");  // its reply is not seen, the other actions count
   CHECK(filter.store.count<backends::ListAdd>() == 1);
   CHECK(client.rcpt("<nobody@example.com>") == "421 4.7.0 guesses");
 }

@@ -67,10 +67,12 @@ TEST_CASE("profiles: logged-in clients are never split, the first profile counts
 TEST_CASE("profiles: mixed chooses the strictest or the laxest of an unsplit message") {
   const std::string order = ", split: never, order: [strict, normal, lax], mixed: ";
   const auto answer = [&](const std::string& mixed) {
-    Filter filter(policy_with("recipients: {profile: '$profiles[rcpt.address] ?? \"normal\"'" + order + mixed + "}\n"));
+    Filter filter(policy_with("recipients: {profile: '$profiles[rcpt.address] ?? \"normal\"'" +
+                              order + mixed + "}\n"));
     Client client(filter);
     client.connect(), client.helo(), client.mail("<doubtful@far.example>");
-    client.rcpt("<bob@example.com>"), client.rcpt("<strict@example.com>"), client.rcpt("<lax@example.com>");
+    client.rcpt("<bob@example.com>"), client.rcpt("<strict@example.com>"),
+        client.rcpt("<lax@example.com>");
     return client.data();
   };
   CHECK(answer("strictest") == "550 5.7.1 by-profile");
@@ -78,7 +80,8 @@ TEST_CASE("profiles: mixed chooses the strictest or the laxest of an unsplit mes
   CHECK(answer("first") == "250");
 }
 
-TEST_CASE("profiles: in an unsplit message a content rule is skipped only if all recipients are exempt") {
+TEST_CASE(
+    "profiles: in an unsplit message a content rule is skipped only if all recipients are exempt") {
   Filter filter(policy_with(""));
   Client client(filter);
   client.connect(), client.helo(), client.mail("<spammer@far.example>");
@@ -91,7 +94,8 @@ TEST_CASE("profiles: in an unsplit message a content rule is skipped only if all
   CHECK(client.end() == "250");
 }
 
-TEST_CASE("profiles: seen is recorded for every recipient when the message is accepted, and not before") {
+TEST_CASE(
+    "profiles: seen is recorded for every recipient when the message is accepted, and not before") {
   Filter filter(R"(
 rules:
   - rule: first-contact

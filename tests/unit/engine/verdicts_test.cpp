@@ -1,4 +1,5 @@
-// Which rule answers, where and how: strong and weak, held answers, exemptions, shadow (LANGUAGE 3, 4, 5, 9e).
+// Which rule answers, where and how: strong and weak, held answers, exemptions, shadow (LANGUAGE 3,
+// 4, 5, 9e).
 #include "engine_fixture.h"
 
 using namespace sluice;
@@ -7,7 +8,8 @@ using policy::Unknown;
 using policy::UnknownReason;
 using policy::Value;
 
-TEST_CASE("verdicts: a refusal of connect is said at MAIL, again at each MAIL, and the greeting passes") {
+TEST_CASE(
+    "verdicts: a refusal of connect is said at MAIL, again at each MAIL, and the greeting passes") {
   Filter filter(R"(
 rules:
   - rule: no-name
@@ -150,7 +152,8 @@ rules:
 
 TEST_CASE("verdicts: on_unknown says 4.3.0 when it was not DNS, and its own code when it has one") {
   const auto answer = [](const char* on_unknown, UnknownReason reason) {
-    Filter filter(std::string("rules:\n  - rule: r\n    stage: mail\n    when: spf.result == fail\n    then: reject 550 5.7.23\n    on_unknown: ") +
+    Filter filter(std::string("rules:\n  - rule: r\n    stage: mail\n    when: spf.result == "
+                              "fail\n    then: reject 550 5.7.23\n    on_unknown: ") +
                   on_unknown + "\n");
     filter.given.values["spf.result"] = Value(Unknown{reason});
     return Client(filter).send();
@@ -161,7 +164,9 @@ TEST_CASE("verdicts: on_unknown says 4.3.0 when it was not DNS, and its own code
   CHECK(answer("defer 450 4.7.25", UnknownReason::Timeout) == "450 4.7.25 r");
 }
 
-TEST_CASE("verdicts: shadow rules answer nothing, do nothing and are told where they would have answered") {
+TEST_CASE(
+    "verdicts: shadow rules answer nothing, do nothing and are told where they would have "
+    "answered") {
   Filter filter(R"(
 rules:
   - rule: held
@@ -187,7 +192,8 @@ let: {msg_size_known: sender.address is set}
   REQUIRE(filter.records.all.size() == 7);
   const auto would = [&](std::size_t i) {
     std::string text;
-    for (const Would& one : filter.records.all[i].would) text += one.rule + " " + std::to_string(one.code) + ";";
+    for (const Would& one : filter.records.all[i].would)
+      text += one.rule + " " + std::to_string(one.code) + ";";
     return text;
   };
   CHECK(would(0).empty());
@@ -197,7 +203,9 @@ let: {msg_size_known: sender.address is set}
   CHECK(filter.records.all[6].verdict.edits.empty());
 }
 
-TEST_CASE("verdicts: enforce N% withholds the answer from the rest of the networks, always the same ones") {
+TEST_CASE(
+    "verdicts: enforce N% withholds the answer from the rest of the networks, always the same "
+    "ones") {
   Filter filter(R"(
 rules:
   - rule: some
@@ -217,7 +225,9 @@ rules:
   CHECK(refused < 90);
 }
 
-TEST_CASE("verdicts: a recipient that the MTA refuses meets rules, but no answer of theirs, and no greylist") {
+TEST_CASE(
+    "verdicts: a recipient that the MTA refuses meets rules, but no answer of theirs, and no "
+    "greylist") {
   Filter filter(R"(
 lists: {trapped: {type: cidr, dynamic: true}}
 rules:
