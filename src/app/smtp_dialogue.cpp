@@ -229,7 +229,7 @@ class SmtpDialogue::State {
     return reply(221, "2.0.0", "bye");
   }
   StepOutcome unknown(const std::string& line) {
-    return seen(answer(session_->unknown_command(line)), 500, "5.5.2", "command not recognized");
+    return seen(answer(session_->unknown_command(line)), 502, "5.5.2", "command not recognized");
   }
 
   // "<a@b> SIZE=10": the path, and what follows it.

@@ -198,7 +198,8 @@ class TestRun {
     const std::string wrong = mismatch(step.expected, got, session.shadow);
     if (wrong.empty()) return;
     StepFailure failure;
-    failure.step = &step;
+    if (step.span.file)
+      failure.place = step.span.file->name() + ":" + std::to_string(step.span.line);
     failure.session = name;
     failure.command = command;
     failure.expected = wrong;

@@ -26,7 +26,7 @@ struct StepOutcome {
 };
 
 struct StepFailure {
-  const TestStep* step = nullptr;
+  std::string place;    // "policy.yaml:12"
   std::string session;  // "session 2", its name, the turn of a repeat
   std::string command;  // with {n} put in
   std::string expected, got;

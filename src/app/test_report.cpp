@@ -53,8 +53,7 @@ std::string details(const TestOutcome& outcome) {
   if (!outcome.broken.empty()) return "    " + outcome.broken + "\n";
   std::string text;
   for (const StepFailure& failure : outcome.failures) {
-    const SourceSpan& span = failure.step->span;
-    const std::string place = span.file ? fmt::format("{}:{}: ", span.file->name(), span.line) : "";
+    const std::string place = failure.place.empty() ? "" : failure.place + ": ";
     text += fmt::format("    {}{}: {}\n", place, failure.session, failure.command);
     text += fmt::format("      expected {}\n      got      {}\n", failure.expected, failure.got);
     for (const engine::RuleTrace& rule : failure.trace) text += trace_line(rule) + "\n";
