@@ -90,7 +90,7 @@ class CaresResolver::Desk {
   // On the resolver's thread.
   void run();
   bool send_next();
-  void send(const std::string& key, std::string name, DnsType type, bool edns);
+  void send(const std::string& key, const std::string& name, DnsType type, bool edns);
   void replied(const std::string& key, std::uint16_t id, bool edns, TransportStatus status,
                std::string_view bytes);
   void finish(const std::string& key, const DnsReply& reply);
@@ -223,7 +223,7 @@ bool CaresResolver::Desk::send_next() {
     ++in_flight_;
     sent_.push_back({Steady::now(), key});
   }
-  send(key, std::move(name), type, true);
+  send(key, name, type, true);
   return true;
 }
 
@@ -234,7 +234,8 @@ std::uint16_t CaresResolver::Desk::fresh_id() {
   }
 }
 
-void CaresResolver::Desk::send(const std::string& key, std::string name, DnsType type, bool edns) {
+void CaresResolver::Desk::send(const std::string& key, const std::string& name, DnsType type,
+                               bool edns) {
   const std::uint16_t id = fresh_id();
   {
     const std::lock_guard lock(mutex_);
@@ -261,7 +262,7 @@ void CaresResolver::Desk::replied(const std::string& key, std::uint16_t id, bool
   if (status == TransportStatus::Timeout) reply.answer.status = DnsStatus::Timeout;
   if (status == TransportStatus::Reply) reply = parse_reply(bytes, name, type);
   if (reply.edns_refused && edns) {
-    send(key, std::move(name), type, false);
+    send(key, name, type, false);
     return;
   }
   finish(key, reply);
