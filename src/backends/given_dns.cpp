@@ -114,7 +114,7 @@ std::optional<DnsStatus> status_word(const std::vector<std::string>& values) {
 
 }  // namespace
 
-Result<void> GivenDns::add(std::string_view key_text, std::vector<std::string> values) {
+Result<void> GivenDns::add(std::string_view key_text, const std::vector<std::string>& values) {
   Result<Key> key = parse_key(key_text);
   if (!key) return tl::unexpected<Error>(key.error());
   DnsAnswer answer;

@@ -29,7 +29,7 @@ class GivenDns final : public DnsResolver {
  public:
   // key: "NAME TYPE". Given twice, the later counts. Error{Config}: unknown type, or a value that
   // is none of that type.
-  Result<void> add(std::string_view key, std::vector<std::string> values);
+  Result<void> add(std::string_view key, const std::vector<std::string>& values);
 
   void query(const std::string& name, DnsType type, TimePoint deadline, DnsDone done) override;
 
