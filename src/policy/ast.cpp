@@ -12,37 +12,37 @@ namespace {
 
 // How tightly a node binds; an operand that binds less tightly than its place asks needs
 // parentheses.
-enum Binding { kChain = 1, kNot, kRelation, kElse, kPrimary };
+enum class Binding : std::uint8_t { Chain, Not, Relation, Else, Primary };
 
 struct Form {
   Node::Kind kind;
   Binding binding;
   std::string_view word;
 };
-constexpr std::array<Form, 19> kForms{{{Node::Kind::Literal, kPrimary, ""},
-                                       {Node::Kind::Name, kPrimary, ""},
-                                       {Node::Kind::List, kPrimary, ""},
-                                       {Node::Kind::Lookup, kPrimary, ""},
-                                       {Node::Kind::Items, kPrimary, ""},
-                                       {Node::Kind::Quantifier, kPrimary, ""},
-                                       {Node::Kind::Call, kPrimary, ""},
-                                       {Node::Kind::And, kChain, "and"},
-                                       {Node::Kind::Or, kChain, "or"},
-                                       {Node::Kind::Not, kNot, "not"},
-                                       {Node::Kind::Compare, kRelation, ""},
-                                       {Node::Kind::Matches, kRelation, ""},
-                                       {Node::Kind::In, kRelation, "in"},
-                                       {Node::Kind::InRange, kRelation, "in"},
-                                       {Node::Kind::Under, kRelation, "under"},
-                                       {Node::Kind::Contains, kRelation, "contains"},
-                                       {Node::Kind::StartsWith, kRelation, "starts_with"},
-                                       {Node::Kind::EndsWith, kRelation, "ends_with"},
-                                       {Node::Kind::Is, kRelation, "is"}}};
+constexpr std::array<Form, 19> kForms{{{Node::Kind::Literal, Binding::Primary, ""},
+                                       {Node::Kind::Name, Binding::Primary, ""},
+                                       {Node::Kind::List, Binding::Primary, ""},
+                                       {Node::Kind::Lookup, Binding::Primary, ""},
+                                       {Node::Kind::Items, Binding::Primary, ""},
+                                       {Node::Kind::Quantifier, Binding::Primary, ""},
+                                       {Node::Kind::Call, Binding::Primary, ""},
+                                       {Node::Kind::And, Binding::Chain, "and"},
+                                       {Node::Kind::Or, Binding::Chain, "or"},
+                                       {Node::Kind::Not, Binding::Not, "not"},
+                                       {Node::Kind::Compare, Binding::Relation, ""},
+                                       {Node::Kind::Matches, Binding::Relation, ""},
+                                       {Node::Kind::In, Binding::Relation, "in"},
+                                       {Node::Kind::InRange, Binding::Relation, "in"},
+                                       {Node::Kind::Under, Binding::Relation, "under"},
+                                       {Node::Kind::Contains, Binding::Relation, "contains"},
+                                       {Node::Kind::StartsWith, Binding::Relation, "starts_with"},
+                                       {Node::Kind::EndsWith, Binding::Relation, "ends_with"},
+                                       {Node::Kind::Is, Binding::Relation, "is"}}};
 
 Form form_of(Node::Kind kind) {
   const auto form =
       std::find_if(kForms.begin(), kForms.end(), [kind](const Form& f) { return f.kind == kind; });
-  return form == kForms.end() ? Form{kind, kElse, "??"} : *form;
+  return form == kForms.end() ? Form{kind, Binding::Else, "??"} : *form;
 }
 
 constexpr std::array<std::string_view, 6> kOps{"==", "!=", "<", "<=", ">", ">="};
@@ -125,18 +125,19 @@ std::string joined(const Node& node, std::size_t first, std::string_view separat
 }
 
 std::string relation(const Node& node, std::string_view word) {
-  const std::string left = render_at(node.children[0], kPrimary);
+  const std::string left = render_at(node.children[0], Binding::Primary);
   const std::string_view negation = node.negated ? "not " : "";
   switch (node.kind) {
     case Node::Kind::Compare:
       return left + ' ' + std::string(kOps[static_cast<std::size_t>(node.op)]) + ' ' +
-             render_at(node.children[1], kPrimary);
+             render_at(node.children[1], Binding::Primary);
     case Node::Kind::Matches:
       return left + (node.negated ? " !~ " : " =~ ") + pattern(node);
     case Node::Kind::Is:
       return fmt::format("{} is {}{}", left, negation, node.text);
     default:
-      return fmt::format("{} {}{} {}", left, negation, word, joined(node, 1, " .. ", kPrimary));
+      return fmt::format("{} {}{} {}", left, negation, word,
+                         joined(node, 1, " .. ", Binding::Primary));
   }
 }
 
@@ -149,21 +150,21 @@ std::string render_bare(const Node& node, const Form& form) {
     case Node::Kind::List:
       return '$' + node.text;
     case Node::Kind::Lookup:
-      return fmt::format("${}[{}]", node.text, joined(node, 0, "", kElse));
+      return fmt::format("${}[{}]", node.text, joined(node, 0, "", Binding::Else));
     case Node::Kind::Items:
-      return '[' + joined(node, 0, ", ", kElse) + ']';
+      return '[' + joined(node, 0, ", ", Binding::Else) + ']';
     case Node::Kind::Call:
-      return fmt::format("{}({})", node.text, joined(node, 0, ", ", kElse));
+      return fmt::format("{}({})", node.text, joined(node, 0, ", ", Binding::Else));
     case Node::Kind::Quantifier:
       return fmt::format("{}({}, {})", node.text, node.children[0].text,
-                         render_at(node.children[1], kChain));
+                         render_at(node.children[1], Binding::Chain));
     case Node::Kind::And:
     case Node::Kind::Or:
-      return joined(node, 0, fmt::format(" {} ", form.word), kNot);
+      return joined(node, 0, fmt::format(" {} ", form.word), Binding::Not);
     case Node::Kind::Not:
-      return "not " + render_at(node.children[0], kNot);
+      return "not " + render_at(node.children[0], Binding::Not);
     case Node::Kind::Else:
-      return joined(node, 0, " ?? ", kPrimary);
+      return joined(node, 0, " ?? ", Binding::Primary);
     default:
       return relation(node, form.word);
   }
@@ -177,6 +178,6 @@ std::string render_at(const Node& node, Binding place) {
 
 }  // namespace
 
-std::string render_expression(const Node& node) { return render_at(node, kChain); }
+std::string render_expression(const Node& node) { return render_at(node, Binding::Chain); }
 
 }  // namespace sluice::policy
