@@ -279,8 +279,10 @@ def run_facts():
 
 
 def describe_run(arguments, load_before):
-    again = "scripts/bench " + " ".join(shlex.quote(a) for a in sys.argv[1:] if a != "--write")
-    return (f"## {run_facts()}\n\n{machine()}; load average before: {load_before:.1f}; medians of "
+    again = "scripts/bench " + " ".join(shlex.quote(a) for a in sys.argv[1:] if a != "--write").replace(f"{ROOT}/", "")
+    binary = pathlib.Path(arguments.sluice or "none").resolve()
+    binary = binary.relative_to(ROOT) if binary.is_relative_to(ROOT) else binary.name
+    return (f"## {run_facts()}\n\n{machine()}; load average before: {load_before:.1f}; program: {binary}; medians of "
             f"{arguments.rounds} rounds of {arguments.seconds} s; {arguments.rules} rules, "
             f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again.strip()}`\n")
 
