@@ -9,9 +9,9 @@
 namespace sluice::policy {
 namespace {
 
-constexpr TruthOutcome kTrue{Truth::True};
-constexpr TruthOutcome kFalse{Truth::False};
-constexpr TruthOutcome kPending{Truth::Pending};
+constexpr TruthOutcome kTrue = outcome_of(Truth::True);
+constexpr TruthOutcome kFalse = outcome_of(Truth::False);
+constexpr TruthOutcome kPending = outcome_of(Truth::Pending);
 
 TruthOutcome decided(bool truth) { return truth ? kTrue : kFalse; }
 

@@ -8,6 +8,12 @@
 
 namespace sluice::policy {
 
+constexpr TruthOutcome outcome_of(Truth truth) {
+  TruthOutcome outcome;
+  outcome.truth = truth;
+  return outcome;
+}
+
 class Evaluator {
  public:
   Evaluator(const Code& code, const std::vector<UsedFact>& facts, FactSource& source,
@@ -23,11 +29,6 @@ class Evaluator {
   bool visit_seen(const SeenSite& site, std::size_t depth, const Program::SeenVisitor& visit);
 
  private:
-  // Pending, or what is unknown with the name of the fact that was, or the truth.
-  struct Operand {
-    const Value* value;
-    Value own;
-  };
   TruthOutcome unknown(const Value& value) const;
   TruthOutcome of_value(const Value* value) const;
 

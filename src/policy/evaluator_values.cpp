@@ -8,9 +8,9 @@
 namespace sluice::policy {
 namespace {
 
-constexpr TruthOutcome kTrue{Truth::True};
-constexpr TruthOutcome kFalse{Truth::False};
-constexpr TruthOutcome kPending{Truth::Pending};
+constexpr TruthOutcome kTrue = outcome_of(Truth::True);
+constexpr TruthOutcome kFalse = outcome_of(Truth::False);
+constexpr TruthOutcome kPending = outcome_of(Truth::Pending);
 
 std::int64_t code_points(std::string_view text) {
   std::int64_t count = 0;

@@ -41,7 +41,7 @@ Program::Program() = default;
 Program::~Program() = default;
 
 TruthOutcome Program::test(ExprId expr, FactSource& facts, std::uint32_t recipient) const {
-  if (expr == kNoExpr) return {Truth::True};
+  if (expr == kNoExpr) return outcome_of(Truth::True);
   return Evaluator(*code_, facts_, facts, recipient).truth(code_->expressions[expr].root);
 }
 
