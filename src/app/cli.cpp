@@ -88,6 +88,34 @@ Run define_explain(CLI::App& app) {
   return [o] { return explain_command(*o, std::cout, std::cerr); };
 }
 
+Run define_replay(CLI::App& app) {
+  auto o = shared<ReplayOptions>();
+  app.add_option("-c,--config,--policy", o->config,
+                 "Service configuration, policy file or folder of policies (default " +
+                     std::string(kDefaultConfig) + ")");
+  app.add_option("--against", o->against, "Show only what changes from this policy");
+  app.add_option("SOURCE", o->sources,
+                 "Postfix log, decision log, mbox, maildir, .eml or a folder of them; - is stdin")
+      ->required();
+  app.add_option("--kind", o->kind, "postfix, decisions, mbox, maildir or eml (default: as found)");
+  app.add_flag("--suggest", o->suggest,
+               "Instead of playing a policy: the smallest limits that would have refused nothing");
+  app.add_flag("--dns", o->dns, "Ask the DNS of today; without it such facts are unknown");
+  app.add_flag("--progress", o->progress, "A progress bar also when stderr is no terminal");
+  app.add_flag("--no-progress", o->no_progress, "No progress bar");
+  add_json(app, o->json);
+  return [o] { return replay_command(*o, std::cout, std::cerr); };
+}
+
+Run define_shadow(CLI::App& app) {
+  auto o = shared<ShadowOptions>();
+  add_config(app, o->config);
+  app.add_option("--control", o->control, "Control socket of the service");
+  app.add_option("--from", o->from, "Read a decision log instead of asking the service");
+  add_json(app, o->json);
+  return [o] { return shadow_command(*o, std::cout, std::cerr); };
+}
+
 Run define_codes(CLI::App& app) {
   auto o = shared<CodesOptions>();
   app.add_option("CODE", o->code, "One code");
@@ -213,6 +241,8 @@ const Command kCommands[] = {
     {"check", "Load configuration and policy as `run` would and print every mistake", define_check},
     {"test", "Run the tests of a policy with a virtual clock, no MTA and no network", define_test},
     {"explain", "Why a message would be refused or passed: one line per rule", define_explain},
+    {"replay", "Mail of the past against a policy: what would be refused, by which rule",
+     define_replay},
     {"codes", "The reply codes a policy can give", define_codes},
     {"facts", "The facts a policy can name", define_facts},
     {"status", "Is the service attached, what does it answer", define_service<kStatus>},
@@ -220,6 +250,7 @@ const Command kCommands[] = {
     {"limits", "Show and change what limits have counted", define_limits},
     {"greylist", "Show and change the greylist", define_greylist},
     {"list", "Show and change dynamic lists", define_list},
+    {"shadow", "What the rules in shadow would have refused", define_shadow},
     {"completion", "Print the completion script of a shell", define_completion},
 };
 

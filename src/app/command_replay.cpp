@@ -1,5 +1,5 @@
-// sluice replay: the mail of a log or a mailbox against a policy, in simulated time; against two, what changes; against
-// none, the limits that its use would bear.
+// sluice replay: the mail of a log or a mailbox against a policy, in simulated time; against two,
+// what changes; against none, the limits that its use would bear.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -27,10 +27,12 @@ constexpr std::size_t kUnknownShown = 10;
 
 class Replay {
  public:
-  Replay(const ReplayOptions& options, std::ostream& out, std::ostream& err) : options_(options), out_(out), err_(err) {}
+  Replay(const ReplayOptions& options, std::ostream& out, std::ostream& err)
+      : options_(options), out_(out), err_(err) {}
 
   int run() {
-    for (int (Replay::*step)() : {&Replay::open_sources, &Replay::load_policies, &Replay::open_dns, &Replay::play})
+    for (int (Replay::*step)() :
+         {&Replay::open_sources, &Replay::load_policies, &Replay::open_dns, &Replay::play})
       if (const int code = (this->*step)(); code != kOk) return code;
     if (options_.json) {
       write_json();
@@ -92,7 +94,9 @@ int Replay::load(const std::string& path, std::optional<ReplayPolicy>& policy) {
 
 int Replay::load_policies() {
   if (options_.suggest) return kOk;
-  if (const int code = load(options_.config.empty() ? kDefaultConfig : options_.config, new_); code != kOk) return code;
+  if (const int code = load(options_.config.empty() ? kDefaultConfig : options_.config, new_);
+      code != kOk)
+    return code;
   return options_.against.empty() ? static_cast<int>(kOk) : load(options_.against, old_);
 }
 
@@ -131,7 +135,8 @@ std::pair<std::uint64_t, std::uint64_t> Replay::progress() const {
 }
 
 int Replay::play() {
-  ProgressBar bar(err_, options_.progress || (!options_.no_progress && ::isatty(STDERR_FILENO) == 1));
+  ProgressBar bar(err_,
+                  options_.progress || (!options_.no_progress && ::isatty(STDERR_FILENO) == 1));
   {
     ReplayPipe pipe(sources_);
     while (const ReplayEvent* event = pipe.next()) {
@@ -142,7 +147,8 @@ int Replay::play() {
     }
   }
   bar.clear();
-  return messages_ > 0 ? static_cast<int>(kOk) : fail(kNoInput, "no mail in " + options_.sources.front());
+  return messages_ > 0 ? static_cast<int>(kOk)
+                       : fail(kNoInput, "no mail in " + options_.sources.front());
 }
 
 std::string Replay::sources_text() const {
@@ -150,10 +156,11 @@ std::string Replay::sources_text() const {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const ReplayCounts counts = sources_[i]->counts();
     text += fmt::format("{}: {} read", options_.sources[i], grouped(counts.lines));
-    const std::pair<std::uint64_t, const char*> left_out[] = {{counts.not_understood, "not understood"},
-                                                              {counts.incomplete, "messages without a recipient in the log"},
-                                                              {counts.local, "from this host or back from a content filter"},
-                                                              {counts.early, "refused by postscreen"}};
+    const std::pair<std::uint64_t, const char*> left_out[] = {
+        {counts.not_understood, "not understood"},
+        {counts.incomplete, "messages without a recipient in the log"},
+        {counts.local, "from this host or back from a content filter"},
+        {counts.early, "refused by postscreen"}};
     for (const auto& [count, what] : left_out) {
       if (count > 0) text += fmt::format(", {} {}", grouped(count), what);
     }
@@ -170,7 +177,8 @@ std::string Replay::unknown_text() const {
   std::string text = "\nnot known here, so that conditions with it did not match\n";
   for (std::size_t i = 0; i < std::min(order.size(), kUnknownShown); ++i)
     text += fmt::format("  {}: {} times\n", order[i].second, grouped(order[i].first));
-  if (order.size() > kUnknownShown) text += fmt::format("  and {} more facts\n", order.size() - kUnknownShown);
+  if (order.size() > kUnknownShown)
+    text += fmt::format("  and {} more facts\n", order.size() - kUnknownShown);
   return text;
 }
 
@@ -185,7 +193,8 @@ void Replay::write_text() {
     return;
   }
   out_ << summary_.text();
-  if (const auto names = shadow_rules(*new_->program); !names.empty()) out_ << "\nshadow rules: " << render_shadow(shadow_.snapshot(), names).text;
+  if (const auto names = shadow_rules(*new_->program); !names.empty())
+    out_ << "\nshadow rules: " << render_shadow(shadow_.snapshot(), names).text;
   out_ << unknown_text();
 }
 
@@ -194,14 +203,19 @@ void Replay::write_json() {
   json["sources"] = ordered_json::array();
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const ReplayCounts counts = sources_[i]->counts();
-    json["sources"].push_back({{"path", options_.sources[i]}, {"read", counts.lines}, {"not_understood", counts.not_understood},
-                               {"incomplete", counts.incomplete}, {"local", counts.local}, {"postscreen", counts.early}});
+    json["sources"].push_back({{"path", options_.sources[i]},
+                               {"read", counts.lines},
+                               {"not_understood", counts.not_understood},
+                               {"incomplete", counts.incomplete},
+                               {"local", counts.local},
+                               {"postscreen", counts.early}});
   }
   if (options_.suggest) {
     suggestion_.tell(json["suggestion"]);
   } else {
     summary_.tell(json["summary"]);
-    json["shadow"] = ordered_json::parse(render_shadow(shadow_.snapshot(), shadow_rules(*new_->program)).json);
+    json["shadow"] =
+        ordered_json::parse(render_shadow(shadow_.snapshot(), shadow_rules(*new_->program)).json);
     json["unknown"] = player_->unknown();
     if (old_player_) comparison_.tell(json["against"]);
   }
@@ -210,6 +224,8 @@ void Replay::write_json() {
 
 }  // namespace
 
-int replay_command(const ReplayOptions& options, std::ostream& out, std::ostream& err) { return Replay(options, out, err).run(); }
+int replay_command(const ReplayOptions& options, std::ostream& out, std::ostream& err) {
+  return Replay(options, out, err).run();
+}
 
 }  // namespace sluice::app

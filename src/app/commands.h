@@ -49,6 +49,26 @@ struct ServiceOptions {
 };
 int service_command(const ServiceOptions& options, std::ostream& out, std::ostream& err);
 
+struct ShadowOptions {
+  std::string config, control;  // of the service
+  std::string from;             // or a decision log
+  bool json = false;
+};
+int shadow_command(const ShadowOptions& options, std::ostream& out, std::ostream& err);
+
+// Exit codes: 66 no mail in the sources, 78 a policy with mistakes.
+struct ReplayOptions {
+  std::string config;                // service configuration, policy file or folder
+  std::string against;               // the same of the policy to compare with
+  std::vector<std::string> sources;  // "-" is standard input
+  std::string kind;                  // of the sources; empty: as found
+  bool suggest = false;              // limits instead of a policy
+  bool dns = false;                  // ask the DNS of today
+  bool progress = false, no_progress = false;  // neither: on a terminal
+  bool json = false;
+};
+int replay_command(const ReplayOptions& options, std::ostream& out, std::ostream& err);
+
 int run_command_line(int argc, char** argv);
 
 }  // namespace sluice::app

@@ -25,15 +25,19 @@ Result<std::unique_ptr<LineReader>> LineReader::open(const std::string& path) {
     return permanent("cannot read " + path + ": it is no file");
   }
   const bool is_file = S_ISREG(status.st_mode);
-  return std::unique_ptr<LineReader>(new LineReader(fd, !is_standard_input, is_file ? static_cast<std::uint64_t>(status.st_size) : 0,
-                                                    is_file ? status.st_mtime : std::time(nullptr)));
+  return std::unique_ptr<LineReader>(new LineReader(
+      fd, !is_standard_input, is_file ? static_cast<std::uint64_t>(status.st_size) : 0,
+      is_file ? status.st_mtime : std::time(nullptr)));
 }
 
 LineReader::LineReader(int fd, bool owns, std::uint64_t length, std::int64_t modified)
     : fd_(fd), owns_(owns), length_(length), modified_(modified) {}
 
 LineReader::LineReader(std::string text)
-    : buffer_(std::move(text)), at_end_(true), length_(buffer_.size()), modified_(std::time(nullptr)) {}
+    : buffer_(std::move(text)),
+      at_end_(true),
+      length_(buffer_.size()),
+      modified_(std::time(nullptr)) {}
 
 LineReader::~LineReader() {
   if (owns_) ::close(fd_);
@@ -64,10 +68,12 @@ bool LineReader::next(std::string_view& line) {
   bool is_too_long = false;
   for (std::size_t from = begin_;;) {
     const char* const end = from < buffer_.size()
-                                ? static_cast<const char*>(std::memchr(buffer_.data() + from, '\n', buffer_.size() - from))
+                                ? static_cast<const char*>(std::memchr(buffer_.data() + from, '\n',
+                                                                       buffer_.size() - from))
                                 : nullptr;
     if (end != nullptr || (at_end_ && begin_ < buffer_.size())) {
-      const std::size_t stop = end != nullptr ? static_cast<std::size_t>(end - buffer_.data()) : buffer_.size();
+      const std::size_t stop =
+          end != nullptr ? static_cast<std::size_t>(end - buffer_.data()) : buffer_.size();
       line = std::string_view(buffer_).substr(begin_, std::min(stop - begin_, kMaxLine));
       position_ += stop - begin_ + (end != nullptr ? 1 : 0);
       begin_ = end != nullptr ? stop + 1 : stop;

@@ -1,7 +1,7 @@
 // LineReader: the lines of a file of any size, whatever bytes are in it.
 //
-// A line ends at LF, a CR in front of it goes; of longer lines than kMaxLine bytes the rest is dropped. Reading errors are
-// the end of the file. One thread at a time; position() from any.
+// A line ends at LF, a CR in front of it goes; of longer lines than kMaxLine bytes the rest is
+// dropped. Reading errors are the end of the file. One thread at a time; position() from any.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -31,8 +31,10 @@ class LineReader {
   std::string_view peek();
 
   std::uint64_t position() const { return position_; }
-  std::uint64_t length() const { return length_; }     // 0: not known
-  std::int64_t modified() const { return modified_; }  // seconds since 1970; now for what is no file
+  std::uint64_t length() const { return length_; }  // 0: not known
+  std::int64_t modified() const {
+    return modified_;
+  }  // seconds since 1970; now for what is no file
 
  private:
   LineReader(int fd, bool owns, std::uint64_t length, std::int64_t modified);

@@ -12,9 +12,9 @@ namespace {
 constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::int64_t kDay = 86'400;
-constexpr int kHalfYear = 6;             // months
-constexpr std::size_t kShortDate = 15;   // "Nov 25 10:00:00"
-constexpr std::size_t kToMinute = 15;    // "2026-11-25T10:0"
+constexpr int kHalfYear = 6;            // months
+constexpr std::size_t kShortDate = 15;  // "Nov 25 10:00:00"
+constexpr std::size_t kToMinute = 15;   // "2026-11-25T10:0"
 constexpr std::size_t kLongestDate = 40;
 
 int digits(std::string_view text) {
@@ -52,8 +52,10 @@ std::optional<TimePoint> LogTime::take_short(std::string_view& line) {
   for (std::size_t i = 0; i < kMonths.size(); ++i)
     if (line.substr(0, 3) == kMonths[i]) month = static_cast<int>(i) + 1;
   const int day = digits(line[4] == ' ' ? line.substr(5, 1) : line.substr(4, 2));
-  const int hour = digits(line.substr(7, 2)), minute = digits(line.substr(10, 2)), second = digits(line.substr(13, 2));
-  if (month == 0 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
+  const int hour = digits(line.substr(7, 2)), minute = digits(line.substr(10, 2)),
+            second = digits(line.substr(13, 2));
+  if (month == 0 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+      second < 0 || second > 60)
     return std::nullopt;
   if (line[3] != ' ' || line[6] != ' ' || line[9] != ':' || line[12] != ':') return std::nullopt;
   if (year_ == 0) {
@@ -65,7 +67,7 @@ std::optional<TimePoint> LogTime::take_short(std::string_view& line) {
   } else if (month < month_ - kHalfYear) {
     ++year_;
   } else if (month > month_ + kHalfYear) {
-    --year_;                           // written late, after the new year's first lines
+    --year_;  // written late, after the new year's first lines
   }
   month_ = month;
   const std::int64_t seconds = local(year_, month, day, hour) + minute * 60 + second;

@@ -9,12 +9,17 @@ namespace {
 constexpr auto kNone = std::string_view::npos;
 constexpr std::size_t kShortestQueueId = 5, kLongestQueueId = 32;
 
-bool starts(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
+bool starts(std::string_view text, std::string_view with) {
+  return text.substr(0, with.size()) == with;
+}
 
-bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 bool is_queue_id(std::string_view text) {
-  return text.size() >= kShortestQueueId && text.size() <= kLongestQueueId && std::all_of(text.begin(), text.end(), is_alphanumeric);
+  return text.size() >= kShortestQueueId && text.size() <= kLongestQueueId &&
+         std::all_of(text.begin(), text.end(), is_alphanumeric);
 }
 
 int number_of(std::string_view text) {
@@ -60,7 +65,8 @@ std::optional<mail::Connection> parse_postfix_client(std::string_view text) {
   const bool has_name = !connection.client_name.empty() && connection.client_name != "unknown";
   connection.resolve = has_name ? mail::ClientResolve::Ok : mail::ClientResolve::NoName;
   if (has_name) connection.client_ptr = connection.client_name;
-  if (starts(text.substr(close + 1), ":")) connection.client_port = static_cast<std::uint16_t>(number_of(text.substr(close + 2)));
+  if (starts(text.substr(close + 1), ":"))
+    connection.client_port = static_cast<std::uint16_t>(number_of(text.substr(close + 2)));
   return connection;
 }
 
@@ -91,7 +97,8 @@ std::optional<PostfixRejection> parse_postfix_rejection(std::string_view text) {
   rejection.reply = text.substr(0, fields);
   if (fields == kNone) return rejection;
   text.remove_prefix(fields);
-  rejection.sender = postfix_field(text, "; from=<", {"> to=<", ">, to=<", "> proto=", ">, proto="});
+  rejection.sender =
+      postfix_field(text, "; from=<", {"> to=<", ">, to=<", "> proto=", ">, proto="});
   rejection.recipient = postfix_field(text, " to=<", {"> proto=", ">, proto="});
   rejection.helo = postfix_field(text, " helo=<", {">"});
   return rejection;

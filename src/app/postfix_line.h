@@ -1,5 +1,5 @@
-// PostfixLine: one line of a Postfix mail log, taken apart. Values come from strangers: nothing in a line is trusted to be
-// well-formed, and no function here reads outside of it.
+// PostfixLine: one line of a Postfix mail log, taken apart. Values come from strangers: nothing in
+// a line is trusted to be well-formed, and no function here reads outside of it.
 #pragma once
 #include <optional>
 #include <string_view>
@@ -24,11 +24,12 @@ std::optional<mail::Connection> parse_postfix_client(std::string_view text);
 std::optional<std::string_view> postfix_field(std::string_view text, std::string_view name,
                                               std::initializer_list<std::string_view> ends);
 
-// "RCPT from host[ip]: 550 5.1.1 <bob>: User unknown; from=<a> to=<b> proto=ESMTP helo=<c>", without "reject: ".
+// "RCPT from host[ip]: 550 5.1.1 <bob>: User unknown; from=<a> to=<b> proto=ESMTP helo=<c>",
+// without "reject: ".
 struct PostfixRejection {
-  std::string_view stage;                        // "RCPT"
-  std::string_view client;                       // "host[ip]"
-  std::string_view reply;                        // "550 5.1.1 <bob>: User unknown"
+  std::string_view stage;   // "RCPT"
+  std::string_view client;  // "host[ip]"
+  std::string_view reply;   // "550 5.1.1 <bob>: User unknown"
   std::optional<std::string_view> sender, recipient, helo;
 };
 std::optional<PostfixRejection> parse_postfix_rejection(std::string_view text);

@@ -1,4 +1,5 @@
-// ProgressBar: one line on a terminal that is written over: share, time left. Nothing is written unless it is on.
+// ProgressBar: one line on a terminal that is written over: share, time left. Nothing is written
+// unless it is on.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -8,7 +9,8 @@
 namespace sluice::app {
 
 // "[##########----------]  50%  1,234 messages, 12 s left"; without a length only what was done.
-std::string progress_line(std::uint64_t position, std::uint64_t length, std::uint64_t messages, std::chrono::milliseconds spent);
+std::string progress_line(std::uint64_t position, std::uint64_t length, std::uint64_t messages,
+                          std::chrono::milliseconds spent);
 
 class ProgressBar {
  public:

@@ -1,8 +1,7 @@
 #include "app/replay_decision_log.h"
 
-#include <nlohmann/json.hpp>
-
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "mail/address.h"
@@ -22,7 +21,8 @@ int hex_digit(char c) {
 std::string take_quoted(std::string_view& text) {
   std::string value;
   while (!text.empty() && text.front() != '"') {
-    const bool is_hex = text.size() >= 4 && text[0] == '\\' && text[1] == 'x' && hex_digit(text[2]) >= 0 && hex_digit(text[3]) >= 0;
+    const bool is_hex = text.size() >= 4 && text[0] == '\\' && text[1] == 'x' &&
+                        hex_digit(text[2]) >= 0 && hex_digit(text[3]) >= 0;
     if (is_hex) {
       value.push_back(static_cast<char>(hex_digit(text[2]) * 16 + hex_digit(text[3])));
       text.remove_prefix(4);
@@ -81,7 +81,9 @@ void give_recipients(std::string_view list, const std::string& refusal, ReplayEv
   for (const std::string_view path : split(list, ',')) {
     if (path.empty()) continue;
     std::size_t more = 0;
-    const bool is_count = path.front() == '+' && std::from_chars(path.data() + 1, path.data() + path.size(), more).ptr == path.data() + path.size();
+    const bool is_count = path.front() == '+' &&
+                          std::from_chars(path.data() + 1, path.data() + path.size(), more).ptr ==
+                              path.data() + path.size();
     if (is_count) {
       event.recipients_not_told += std::min(more, kMaxReplayRecipients);
     } else if (event.recipients.size() < kMaxReplayRecipients) {
@@ -103,7 +105,8 @@ mail::Connection connection_of(const DecisionFields& fields) {
 
 std::string reply_of(const DecisionFields& fields) {
   std::string text = text_of(fields, "code");
-  for (const char* name : {"ecode", "msg"}) text += (text.empty() ? "" : " ") + text_of(fields, name);
+  for (const char* name : {"ecode", "msg"})
+    text += (text.empty() ? "" : " ") + text_of(fields, name);
   return text;
 }
 
@@ -112,12 +115,14 @@ bool give_event(const DecisionFields& fields, ReplayEvent& event) {
   const std::string stage = text_of(fields, "stage"), act = text_of(fields, "act");
   const bool is_refused = act == "reject" || act == "defer" || act == "disconnect";
   const bool is_end = stage == "end";
-  if ((!is_refused && !is_end) || stage == "connect" || stage == "helo" || stage == "command") return false;
+  if ((!is_refused && !is_end) || stage == "connect" || stage == "helo" || stage == "command")
+    return false;
   event.session = text_of(fields, "sid");
   event.connection = connection_of(fields);
   if (!event.connection.client_ip) return false;
   if (const std::string helo = text_of(fields, "helo"); !helo.empty()) event.helo = helo;
-  if (const std::string user = text_of(fields, "auth"); !user.empty()) event.login = mail::Login{user, {}};
+  if (const std::string user = text_of(fields, "auth"); !user.empty())
+    event.login = mail::Login{user, {}};
   event.sender = address_of(text_of(fields, "from"));
   event.queue_id = text_of(fields, "qid");
   if (const std::string size = text_of(fields, "size"); !size.empty()) {
@@ -127,14 +132,16 @@ bool give_event(const DecisionFields& fields, ReplayEvent& event) {
   }
   const bool is_one_recipient = stage == "rcpt";
   if (is_refused && !is_one_recipient) event.refusal = reply_of(fields);
-  give_recipients(text_of(fields, "to"), is_refused && is_one_recipient ? reply_of(fields) : std::string(), event);
+  give_recipients(text_of(fields, "to"),
+                  is_refused && is_one_recipient ? reply_of(fields) : std::string(), event);
   return true;
 }
 
 }  // namespace
 
 std::optional<DecisionFields> parse_decision_line(std::string_view line) {
-  if (const std::size_t at = line.find("ev=decision "); at != std::string_view::npos && (at == 0 || line[at - 1] == ' '))
+  if (const std::size_t at = line.find("ev=decision ");
+      at != std::string_view::npos && (at == 0 || line[at - 1] == ' '))
     return parse_logfmt(line.substr(at));
   const std::size_t at = line.find("{\"ev\":\"decision\"");
   return at != std::string_view::npos ? parse_json(line.substr(at)) : std::nullopt;

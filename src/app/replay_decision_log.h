@@ -1,6 +1,7 @@
-// DecisionLogSource: the mail that Sluice's own decision log tells of (app/decision_log.h), logfmt or JSON, with or without a
-// syslog date in front. A refusal is one event; a message that reached its end is one event with its recipients. What the
-// log leaves out (answers that continued before the end, connections without a message) is not there.
+// DecisionLogSource: the mail that Sluice's own decision log tells of (app/decision_log.h), logfmt
+// or JSON, with or without a syslog date in front. A refusal is one event; a message that reached
+// its end is one event with its recipients. What the log leaves out (answers that continued before
+// the end, connections without a message) is not there.
 #pragma once
 #include <map>
 #include <memory>
@@ -14,14 +15,16 @@
 
 namespace sluice::app {
 
-// One line of the decision log; fields that are empty or null are left out. nullopt: it is no decision.
+// One line of the decision log; fields that are empty or null are left out. nullopt: it is no
+// decision.
 using DecisionFields = std::map<std::string, std::string, std::less<>>;
 std::optional<DecisionFields> parse_decision_line(std::string_view line);
 
 // The decisions of a file with their times.
 class DecisionReader {
  public:
-  explicit DecisionReader(std::unique_ptr<LineReader> lines) : lines_(std::move(lines)), time_(lines_->modified()) {}
+  explicit DecisionReader(std::unique_ptr<LineReader> lines)
+      : lines_(std::move(lines)), time_(lines_->modified()) {}
   // False: there is nothing more. Lines that are no decisions are passed over.
   bool next(DecisionFields& fields, TimePoint& at);
   ReplayCounts counts() const { return counts_; }

@@ -1,5 +1,5 @@
-// ReplayFacts: what a log does not tell is unknown to the policy. Set for each event; facts that the source did tell are
-// left to be found out as in a live session.
+// ReplayFacts: what a log does not tell is unknown to the policy. Set for each event; facts that
+// the source did tell are left to be found out as in a live session.
 #pragma once
 #include <string>
 #include <unordered_map>

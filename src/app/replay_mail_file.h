@@ -1,5 +1,6 @@
-// Messages that were kept (.eml, mbox, maildir) as replay events: client, HELO, TLS and time from the Received line of the
-// own MTA, the envelope from Return-Path, Delivered-To, X-Original-To and Envelope-To, else from From and To.
+// Messages that were kept (.eml, mbox, maildir) as replay events: client, HELO, TLS and time from
+// the Received line of the own MTA, the envelope from Return-Path, Delivered-To, X-Original-To and
+// Envelope-To, else from From and To.
 #pragma once
 #include <string>
 #include <string_view>
@@ -8,10 +9,11 @@
 
 namespace sluice::app {
 
-inline constexpr std::size_t kMaxMailFile = 64u << 20;       // bytes of one message; the rest is cut off
-inline constexpr std::size_t kMaxMailFiles = 5'000'000;      // of one folder
+inline constexpr std::size_t kMaxMailFile = 64u << 20;  // bytes of one message; the rest is cut off
+inline constexpr std::size_t kMaxMailFiles = 5'000'000;  // of one folder
 
-// `at`: when neither Received nor Date tells the time. False: it has no header field, so it is no message.
+// `at`: when neither Received nor Date tells the time. False: it has no header field, so it is no
+// message.
 bool event_of_message(std::string_view text, TimePoint at, ReplayEvent& event);
 // RFC 5322 3.3: "Wed, 25 Nov 2026 10:00:00 +0100 (CET)".
 std::optional<TimePoint> parse_mail_date(std::string_view text);

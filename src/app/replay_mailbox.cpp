@@ -21,10 +21,13 @@ class Mbox final : public ReplaySource {
     std::string_view line;
     while (!at_end_) {
       at_end_ = !lines_->next(line);
-      const bool is_new = !at_end_ && line.substr(0, 5) == "From " && (is_blank_before_ || text_.empty());
+      const bool is_new =
+          !at_end_ && line.substr(0, 5) == "From " && (is_blank_before_ || text_.empty());
       if (!at_end_ && !is_new) {
         is_blank_before_ = line.empty();
-        if (line.size() > 5 && line.front() == '>' && line.substr(line.find_first_not_of('>')).substr(0, 5) == "From ") line.remove_prefix(1);
+        if (line.size() > 5 && line.front() == '>' &&
+            line.substr(line.find_first_not_of('>')).substr(0, 5) == "From ")
+          line.remove_prefix(1);
         if (text_.size() < kMaxMailFile) text_.append(line).append("\r\n");
         continue;
       }
@@ -50,9 +53,11 @@ class Mbox final : public ReplaySource {
 };
 
 struct MailFile {
-  std::int64_t time = 0;               // seconds, for the order
+  std::int64_t time = 0;  // seconds, for the order
   std::string path;
-  bool operator<(const MailFile& other) const { return std::tie(time, path) < std::tie(other.time, other.path); }
+  bool operator<(const MailFile& other) const {
+    return std::tie(time, path) < std::tie(other.time, other.path);
+  }
 };
 
 // One file each, the oldest first.
@@ -99,7 +104,10 @@ std::int64_t time_in_name(const fs::path& file) {
 Result<ReplaySourcePtr> files_below(const std::string& path, bool (*is_wanted)(const fs::path&)) {
   std::vector<MailFile> files;
   std::error_code error;
-  for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator
+           it(path, fs::directory_options::skip_permission_denied, error),
+       end;
+       !error && it != end; it.increment(error)) {
     if (files.size() < kMaxMailFiles && it->is_regular_file(error) && is_wanted(it->path()))
       files.push_back({time_in_name(it->path()), it->path().string()});
     error.clear();
@@ -129,7 +137,8 @@ Result<ReplaySourcePtr> open_eml(const std::string& path) {
     if (!std::ifstream(path)) return permanent("cannot read " + path);
     return ReplaySourcePtr(std::make_unique<MailFiles>(std::vector<MailFile>{{0, path}}));
   }
-  return files_below(path, [](const fs::path& file) { return equal_folded(file.extension().string(), ".eml"); });
+  return files_below(
+      path, [](const fs::path& file) { return equal_folded(file.extension().string(), ".eml"); });
 }
 
 }  // namespace sluice::app

@@ -2,7 +2,8 @@
 
 namespace sluice::app {
 
-ReplayPipe::ReplayPipe(std::vector<ReplaySourcePtr>& sources) : reader_([this, &sources] { read(sources); }) {}
+ReplayPipe::ReplayPipe(std::vector<ReplaySourcePtr>& sources)
+    : reader_([this, &sources] { read(sources); }) {}
 
 ReplayPipe::~ReplayPipe() {
   {

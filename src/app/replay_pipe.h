@@ -1,5 +1,5 @@
-// ReplayPipe: reads sources one after the other on a thread of its own, ahead of the one that plays, by at most
-// kBatches * kBatch events.
+// ReplayPipe: reads sources one after the other on a thread of its own, ahead of the one that
+// plays, by at most kBatches * kBatch events.
 #pragma once
 #include <atomic>
 #include <condition_variable>

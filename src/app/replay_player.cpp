@@ -30,7 +30,8 @@ ReplayPlayer::ReplayPlayer(policy::ProgramPtr program, ReplaySettings settings)
 
 ReplayPlayer::~ReplayPlayer() = default;
 
-// The store's time never goes back; logs do, a little. Leases of open sessions are renewed as the service does.
+// The store's time never goes back; logs do, a little. Leases of open sessions are renewed as the
+// service does.
 void ReplayPlayer::set_time(TimePoint at) {
   clock_.set(std::max(clock_.now(), at));
   if (clock_.now() - renewed_ < engine::kRenewEvery) return;
@@ -63,8 +64,10 @@ ReplayPlayer::Open& ReplayPlayer::begin(const ReplayEvent& event) {
   if (!event.session.empty()) end(event.session);
   while (open_.size() >= kMaxOpenSessions) {
     const std::string idle = open_.back().name;
-    if (idle.empty()) open_.pop_back();
-    else end(idle);
+    if (idle.empty())
+      open_.pop_back();
+    else
+      end(idle);
   }
   Open& open = open_.emplace_front();
   open.name = event.session;
@@ -99,7 +102,8 @@ bool ReplayPlayer::say_helo(Open& open, const ReplayEvent& event) {
   open.has_helo = true;
   open.has_mail = false;
   if (event.helo) open.helo = event.helo;
-  open.ruling = ruling_of(*open.session, open.session->helo(open.helo.value_or(""), event.tls.value_or(mail::Tls{})));
+  open.ruling = ruling_of(
+      *open.session, open.session->helo(open.helo.value_or(""), event.tls.value_or(mail::Tls{})));
   return open.ruling.passes();
 }
 
@@ -110,7 +114,8 @@ bool ReplayPlayer::say_mail(Open& open, const ReplayEvent& event) {
   envelope.login = event.login;
   if (event.size) envelope.parameters.push_back("SIZE=" + std::to_string(*event.size));
   open.sender = event.sender;
-  const Ruling ruling = ruling_of(*open.session, open.session->mail_from(std::move(envelope), event.tls.value_or(mail::Tls{})));
+  const Ruling ruling = ruling_of(
+      *open.session, open.session->mail_from(std::move(envelope), event.tls.value_or(mail::Tls{})));
   open.has_mail = ruling.passes();
   if (ruling.action == mail::Action::Disconnect) open.ruling = ruling;
   if (!open.has_mail) rule_all(ruling);
@@ -126,7 +131,8 @@ int ReplayPlayer::say_rcpt(Open& open, const ReplayEvent& event) {
     recipient.path = "<" + told.address + ">";
     recipient.refused_by_mta = told.is_unknown_to_mta;
     if (told.is_unknown_to_mta) recipient.mta_reason = told.refusal;
-    rulings_[i] = ruling_of(*open.session, open.session->rcpt_to(std::move(recipient), event.queue_id));
+    rulings_[i] =
+        ruling_of(*open.session, open.session->rcpt_to(std::move(recipient), event.queue_id));
     if (rulings_[i].action == mail::Action::Disconnect) open.ruling = rulings_[i];
     if (rulings_[i].passes() && told.refusal.empty()) ++accepted;
   }
@@ -164,8 +170,12 @@ const std::vector<Ruling>& ReplayPlayer::play(const ReplayEvent& event) {
   facts_->set(event);
   rulings_.clear();
   switch (event.kind) {
-    case ReplayEvent::Kind::Connect: begin(event); break;
-    case ReplayEvent::Kind::Disconnect: end(event.session); break;
+    case ReplayEvent::Kind::Connect:
+      begin(event);
+      break;
+    case ReplayEvent::Kind::Disconnect:
+      end(event.session);
+      break;
     case ReplayEvent::Kind::Transaction: {
       Open& open = session_of(event);
       transaction(open, event);

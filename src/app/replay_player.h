@@ -1,13 +1,12 @@
-// ReplayPlayer: plays the mail of the past to a policy in simulated time, with a state of its own, and says what each
-// recipient would have been answered.
+// ReplayPlayer: plays the mail of the past to a policy in simulated time, with a state of its own,
+// and says what each recipient would have been answered.
 //
-// What the source did not tell is unknown to the policy (HELO, TLS, the content of a message in a mail log), never none.
-// DNS is not asked unless a resolver is given. A transaction goes beyond RCPT only when the log says that the message was
-// received, or that its content was refused.
+// What the source did not tell is unknown to the policy (HELO, TLS, the content of a message in a
+// mail log), never none. DNS is not asked unless a resolver is given. A transaction goes beyond
+// RCPT only when the log says that the message was received, or that its content was refused.
 //
-// Memory: at most kMaxOpenSessions sessions stay open, the one idle for longest goes first; the state has the caps of the
-// embedded store.
-// Threads: one.
+// Memory: at most kMaxOpenSessions sessions stay open, the one idle for longest goes first; the
+// state has the caps of the embedded store. Threads: one.
 #pragma once
 #include <list>
 #include <map>
@@ -28,10 +27,10 @@ struct Ruling {
   mail::Action action = mail::Action::Continue;
   int code = 0;
   std::string status, rule;
-  bool is_weak = false;                // a greylist or a fact that was not there: a retry may pass
+  bool is_weak = false;  // a greylist or a fact that was not there: a retry may pass
   bool operator==(const Ruling&) const = default;
   bool passes() const { return action == mail::Action::Continue; }
-  std::string answer() const;          // "reject 550 5.7.1", "discard"
+  std::string answer() const;  // "reject 550 5.7.1", "discard"
 };
 
 class ReplayFacts;
@@ -51,7 +50,8 @@ class ReplayPlayer {
   ReplayPlayer(policy::ProgramPtr program, ReplaySettings settings);
   ~ReplayPlayer();
 
-  // For a Transaction one ruling for each recipient (one in all when it has none). Good until the next call.
+  // For a Transaction one ruling for each recipient (one in all when it has none). Good until the
+  // next call.
   const std::vector<Ruling>& play(const ReplayEvent& event);
 
   std::uint64_t sessions() const { return sessions_begun_; }
@@ -64,7 +64,7 @@ class ReplayPlayer {
   struct Open {
     std::string name;
     std::unique_ptr<engine::Session> session;
-    Ruling ruling;                     // of the whole session
+    Ruling ruling;  // of the whole session
     bool has_helo = false, has_mail = false;
     std::optional<std::string> helo;
     std::string sender;
@@ -90,7 +90,7 @@ class ReplayPlayer {
   std::unique_ptr<ReplayFacts> facts_;
   engine::Services services_;
   TimePoint renewed_{};
-  Sessions open_;                      // the one used last in front
+  Sessions open_;  // the one used last in front
   std::unordered_map<std::string, Sessions::iterator> by_name_;
   std::uint64_t sessions_begun_ = 0;
   std::vector<Ruling> rulings_;

@@ -10,7 +10,8 @@ namespace {
 
 constexpr Duration kDnsPatience{5'000};
 
-// A service configuration names its policies under `policies:`, a policy says what it is by `policy:`.
+// A service configuration names its policies under `policies:`, a policy says what it is by
+// `policy:`.
 bool is_policy(const std::string& path) {
   if (std::filesystem::is_directory(path)) return true;
   const auto lines = LineReader::open(path);
@@ -38,11 +39,13 @@ Result<ReplayPolicy> load_replay_policy(const std::string& path) {
   }
   const ServiceConfig& config = replay.config;
   LoadedPolicy loaded = load_program(config);
-  if (!loaded.program) return config_error(loaded.diagnostics.render() + summary(path, loaded) + "\n");
+  if (!loaded.program)
+    return config_error(loaded.diagnostics.render() + summary(path, loaded) + "\n");
   replay.program = std::move(loaded.program);
   auto country = open_geo(config.geoip_country);
   auto asn = open_geo(config.geoip_asn);
-  if (!country || !asn) return config_error("geoip: " + (country ? asn : country).error().what + "\n");
+  if (!country || !asn)
+    return config_error("geoip: " + (country ? asn : country).error().what + "\n");
   facts::FactSettings& settings = replay.settings.facts;
   settings.trusted_relays = config.trusted_relays;
   settings.delimiters = config.delimiter;
@@ -64,7 +67,8 @@ Result<std::unique_ptr<PresentDns>> PresentDns::start(const ServiceConfig& confi
   return dns;
 }
 
-void PresentDns::query(const std::string& name, backends::DnsType type, TimePoint, backends::DnsDone done) {
+void PresentDns::query(const std::string& name, backends::DnsType type, TimePoint,
+                       backends::DnsDone done) {
   resolver_->query(name, type, clock_.now() + kDnsPatience, std::move(done));
 }
 

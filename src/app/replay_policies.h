@@ -13,7 +13,7 @@ namespace sluice::app {
 struct ReplayPolicy {
   ServiceConfig config;
   policy::ProgramPtr program;
-  ReplaySettings settings;             // facts and caps of the configuration
+  ReplaySettings settings;  // facts and caps of the configuration
 };
 
 // Error{Config}: every diagnostic as text.
@@ -23,7 +23,8 @@ Result<ReplayPolicy> load_replay_policy(const std::string& path);
 class PresentDns final : public backends::DnsResolver {
  public:
   static Result<std::unique_ptr<PresentDns>> start(const ServiceConfig& config);
-  void query(const std::string& name, backends::DnsType type, TimePoint deadline, backends::DnsDone done) override;
+  void query(const std::string& name, backends::DnsType type, TimePoint deadline,
+             backends::DnsDone done) override;
 
  private:
   SystemClock clock_;

@@ -23,19 +23,26 @@ std::int64_t number_of(std::string_view text, std::int64_t otherwise) {
 
 bool is_loopback(const mail::Connection& connection) {
   static const IpAddress v6 = *IpAddress::parse("::1");
-  return connection.client_ip && ((connection.client_ip->is_v4() && connection.client_ip->bytes()[12] == 127) || *connection.client_ip == v6);
+  return connection.client_ip &&
+         ((connection.client_ip->is_v4() && connection.client_ip->bytes()[12] == 127) ||
+          *connection.client_ip == v6);
 }
 
 // Ports by the name of the service in master.cf, as Debian's syslog_name has it.
 std::uint16_t port_of(std::string_view service) {
-  if (service.find("submissions") != std::string_view::npos || service.find("smtps") != std::string_view::npos) return 465;
+  if (service.find("submissions") != std::string_view::npos ||
+      service.find("smtps") != std::string_view::npos)
+    return 465;
   return service.find("submission") != std::string_view::npos ? 587 : 25;
 }
 
 // What the MTA refuses by itself, now and later: no policy changes it.
 bool is_unknown_to_mta(std::string_view reply) {
-  static constexpr std::array<std::string_view, 4> kSigns{" 5.1.1 ", "User unknown", "Relay access denied", "5.1.10 "};
-  return std::any_of(kSigns.begin(), kSigns.end(), [&](std::string_view sign) { return reply.find(sign) != std::string_view::npos; });
+  static constexpr std::array<std::string_view, 4> kSigns{" 5.1.1 ", "User unknown",
+                                                          "Relay access denied", "5.1.10 "};
+  return std::any_of(kSigns.begin(), kSigns.end(), [&](std::string_view sign) {
+    return reply.find(sign) != std::string_view::npos;
+  });
 }
 
 void set_key(std::string& key, std::string_view host, std::string_view id) {
@@ -46,7 +53,8 @@ void set_key(std::string& key, std::string_view host, std::string_view id) {
 
 }  // namespace
 
-PostfixLog::PostfixLog(std::unique_ptr<LineReader> lines) : lines_(std::move(lines)), time_(lines_->modified()) {}
+PostfixLog::PostfixLog(std::unique_ptr<LineReader> lines)
+    : lines_(std::move(lines)), time_(lines_->modified()) {}
 
 bool PostfixLog::is_front_ready() const {
   if (order_.empty()) return false;
@@ -64,26 +72,35 @@ bool PostfixLog::next(ReplayEvent& event) {
     const std::unique_ptr<Item> item = std::move(order_.front());
     order_.pop_front();
     if (!item->key.empty()) open_.erase(item->key);
-    const bool tells_nothing = item->event.kind == ReplayEvent::Kind::Transaction && item->event.recipients.empty() && item->event.refusal.empty();
+    const bool tells_nothing = item->event.kind == ReplayEvent::Kind::Transaction &&
+                               item->event.recipients.empty() && item->event.refusal.empty();
     if (tells_nothing) {
       ++counts_.incomplete;
       continue;
     }
     if (item->wanted > static_cast<int>(item->targets.size()))
-      item->event.recipients_not_told = static_cast<std::size_t>(item->wanted) - item->targets.size();
+      item->event.recipients_not_told =
+          static_cast<std::size_t>(item->wanted) - item->targets.size();
     event = std::move(item->event);
     return true;
   }
 }
 
 const std::vector<PostfixLog::Process>& PostfixLog::processes() {
-  static const std::vector<Process> all{{"smtpd", &PostfixLog::smtpd},       {"smtp", &PostfixLog::delivery},
-                                        {"qmgr", &PostfixLog::qmgr},         {"cleanup", &PostfixLog::cleanup},
-                                        {"lmtp", &PostfixLog::delivery},     {"virtual", &PostfixLog::delivery},
-                                        {"local", &PostfixLog::delivery},    {"pipe", &PostfixLog::delivery},
-                                        {"error", &PostfixLog::delivery},    {"retry", &PostfixLog::delivery},
-                                        {"discard", &PostfixLog::delivery},  {"pickup", &PostfixLog::pickup},
-                                        {"nqmgr", &PostfixLog::qmgr},        {"oqmgr", &PostfixLog::qmgr},
+  static const std::vector<Process> all{{"smtpd", &PostfixLog::smtpd},
+                                        {"smtp", &PostfixLog::delivery},
+                                        {"qmgr", &PostfixLog::qmgr},
+                                        {"cleanup", &PostfixLog::cleanup},
+                                        {"lmtp", &PostfixLog::delivery},
+                                        {"virtual", &PostfixLog::delivery},
+                                        {"local", &PostfixLog::delivery},
+                                        {"pipe", &PostfixLog::delivery},
+                                        {"error", &PostfixLog::delivery},
+                                        {"retry", &PostfixLog::delivery},
+                                        {"discard", &PostfixLog::delivery},
+                                        {"pickup", &PostfixLog::pickup},
+                                        {"nqmgr", &PostfixLog::qmgr},
+                                        {"oqmgr", &PostfixLog::qmgr},
                                         {"postscreen", &PostfixLog::postscreen}};
   return all;
 }
@@ -189,7 +206,8 @@ void PostfixLog::accepted(const PostfixLine& line, std::string_view fields) {
   if (Item* old = find_item(line)) complete(*old);  // the queue id is used again
   auto connection = parse_postfix_client(fields);
   if (!connection) return void(++counts_.not_understood);
-  if (is_loopback(*connection) || fields.find(", orig_client=") != std::string_view::npos) return void(++counts_.local);
+  if (is_loopback(*connection) || fields.find(", orig_client=") != std::string_view::npos)
+    return void(++counts_.local);
   Item item;
   const Session* session = session_of(line);
   if (session != nullptr && session->connection.client_ip == connection->client_ip) {
@@ -213,7 +231,7 @@ void PostfixLog::rejected(const PostfixLine& line, std::string_view text, bool b
   if (!rejection) return void(++counts_.not_understood);
   Session* session = line.process == "smtpd" ? session_of(line) : nullptr;
   if (session != nullptr && rejection->helo) session->helo = kept(*rejection->helo);
-  if (!rejection->sender) return;      // CONNECT, HELO: nothing was sent yet
+  if (!rejection->sender) return;  // CONNECT, HELO: nothing was sent yet
   const bool whole_message = rejection->stage != "RCPT";
   Item* open = find_item(line);
   Item fresh;
@@ -263,7 +281,8 @@ void PostfixLog::qmgr(const PostfixLine& line) {
   item->event.sender = kept(text.substr(0, text.find(">, size=")));
   item->event.size = number_of(*size, 0);
   const auto wanted = postfix_field(text, ", nrcpt=", {" "});
-  item->wanted = static_cast<int>(std::clamp<std::int64_t>(wanted ? number_of(*wanted, -1) : -1, -1, 1'000'000));
+  item->wanted = static_cast<int>(
+      std::clamp<std::int64_t>(wanted ? number_of(*wanted, -1) : -1, -1, 1'000'000));
 }
 
 void PostfixLog::delivery(const PostfixLine& line) {
@@ -279,7 +298,9 @@ void PostfixLog::delivery(const PostfixLine& line) {
   item->targets.push_back(hash);
   std::string address = kept(original.value_or(target));
   auto& recipients = item->event.recipients;
-  const bool is_known = std::any_of(recipients.begin(), recipients.end(), [&](const ReplayRecipient& one) { return one.address == address; });
+  const bool is_known =
+      std::any_of(recipients.begin(), recipients.end(),
+                  [&](const ReplayRecipient& one) { return one.address == address; });
   if (!is_known) recipients.push_back({std::move(address), {}, false});
   if (item->wanted >= 0 && static_cast<int>(item->targets.size()) >= item->wanted) complete(*item);
 }

@@ -1,15 +1,16 @@
-// PostfixLog: sessions and messages put together from the lines of a Postfix mail log, as smtpd, cleanup, qmgr and the
-// delivery agents wrote them, interleaved.
+// PostfixLog: sessions and messages put together from the lines of a Postfix mail log, as smtpd,
+// cleanup, qmgr and the delivery agents wrote them, interleaved.
 //
 //   smtpd     connect, TLS, client= with sasl_username=, reject lines (with helo=), disconnect
 //   cleanup   message-id=, milter-reject at the end of the message
 //   qmgr      from=, size=, nrcpt=, removed
 //   others    to=, orig_to= (the recipient as the client sent it)
 //
-// A message is told when all its recipients are known, at the latest kHold of log time after it came; everything is told in
-// the order in which it came. At most kMaxOpen events and kMaxSessions sessions are kept at one time: beyond that the
-// oldest is told as far as it is known. Queue ids that are used again begin a new message. HELO is only in reject lines, the
-// SIZE parameter is taken to be the size of the message.
+// A message is told when all its recipients are known, at the latest kHold of log time after it
+// came; everything is told in the order in which it came. At most kMaxOpen events and kMaxSessions
+// sessions are kept at one time: beyond that the oldest is told as far as it is known. Queue ids
+// that are used again begin a new message. HELO is only in reject lines, the SIZE parameter is
+// taken to be the size of the message.
 #pragma once
 #include <deque>
 #include <memory>
@@ -43,13 +44,13 @@ class PostfixLog final : public ReplaySource {
  private:
   struct Item {
     ReplayEvent event;
-    std::string key;                   // host and queue id; empty: it is not open
+    std::string key;  // host and queue id; empty: it is not open
     bool is_complete = true;
-    int wanted = -1;                   // nrcpt=
+    int wanted = -1;                     // nrcpt=
     std::vector<std::uint64_t> targets;  // hashes of to=
   };
   struct Session {
-    std::string name;                  // of its events
+    std::string name;  // of its events
     mail::Connection connection;
     std::optional<std::string> helo;
     mail::Tls tls;
@@ -84,12 +85,13 @@ class PostfixLog final : public ReplaySource {
   LogTime time_;
   TimePoint now_{};
   bool at_end_ = false;
-  bool tells_tls_ = false;             // some line did: then silence means plain text
+  bool tells_tls_ = false;  // some line did: then silence means plain text
   std::uint64_t sessions_begun_ = 0;
   std::deque<std::unique_ptr<Item>> order_;
   std::unordered_map<std::string, Item*, KeyedHash, std::equal_to<>> open_;
-  std::unordered_map<std::string, Session, KeyedHash, std::equal_to<>> sessions_;  // by host and process id
-  std::string key_;                    // of the last look-up: no allocation per line
+  std::unordered_map<std::string, Session, KeyedHash, std::equal_to<>>
+      sessions_;     // by host and process id
+  std::string key_;  // of the last look-up: no allocation per line
   ReplayCounts counts_;
 };
 

@@ -31,7 +31,11 @@ struct SourceKind {
 };
 
 const SourceKind kKinds[] = {
-    {"postfix", open_lines<PostfixLog>}, {"decisions", open_lines<DecisionLogSource>}, {"mbox", open_mbox}, {"maildir", open_maildir}, {"eml", open_eml},
+    {"postfix", open_lines<PostfixLog>},
+    {"decisions", open_lines<DecisionLogSource>},
+    {"mbox", open_mbox},
+    {"maildir", open_maildir},
+    {"eml", open_eml},
 };
 
 bool has_extension(const std::string& path, std::string_view extension) {
@@ -44,11 +48,15 @@ Result<ReplaySourcePtr> by_content(const std::string& path) {
   auto lines = LineReader::open(path);
   if (!lines) return tl::unexpected<Error>(lines.error());
   const std::string_view head = (*lines)->peek().substr(0, kLookedAt);
-  if (head.find("ev=decision ") != std::string_view::npos || head.find("{\"ev\":\"decision\"") != std::string_view::npos)
+  if (head.find("ev=decision ") != std::string_view::npos ||
+      head.find("{\"ev\":\"decision\"") != std::string_view::npos)
     return of_lines<DecisionLogSource>(std::move(*lines));
   if (head.substr(0, 5) == "From " && path != "-") return open_mbox(path);
-  if (head.find("postfix") != std::string_view::npos) return of_lines<PostfixLog>(std::move(*lines));
-  return permanent(path + ": neither a Postfix log, a decision log, an mbox, a maildir nor a message; --kind says which it is");
+  if (head.find("postfix") != std::string_view::npos)
+    return of_lines<PostfixLog>(std::move(*lines));
+  return permanent(path +
+                   ": neither a Postfix log, a decision log, an mbox, a maildir nor a message; "
+                   "--kind says which it is");
 }
 
 }  // namespace
@@ -57,8 +65,11 @@ Result<ReplaySourcePtr> open_replay_source(const std::string& path, const std::s
   for (const SourceKind& one : kKinds) {
     if (one.name == kind) return one.open(path);
   }
-  if (!kind.empty()) return permanent("--kind `" + kind + "`: postfix, decisions, mbox, maildir or eml");
-  if (path != "-" && fs::is_directory(path)) return fs::is_directory(path + "/cur") || fs::is_directory(path + "/new") ? open_maildir(path) : open_eml(path);
+  if (!kind.empty())
+    return permanent("--kind `" + kind + "`: postfix, decisions, mbox, maildir or eml");
+  if (path != "-" && fs::is_directory(path))
+    return fs::is_directory(path + "/cur") || fs::is_directory(path + "/new") ? open_maildir(path)
+                                                                              : open_eml(path);
   return has_extension(path, ".eml") ? open_eml(path) : by_content(path);
 }
 

@@ -1,5 +1,5 @@
-// ReplaySource: a stream of the mail of the past. One implementation for each kind of file; open_replay_source() chooses.
-// Memory is bounded whatever the size of the file.
+// ReplaySource: a stream of the mail of the past. One implementation for each kind of file;
+// open_replay_source() chooses. Memory is bounded whatever the size of the file.
 //
 // Threads: one at a time.
 #pragma once
@@ -16,11 +16,11 @@ namespace sluice::app {
 
 // What was read, for the summary: an admin has to know how much of the log the answer stands on.
 struct ReplayCounts {
-  std::uint64_t lines = 0;             // or messages of a mailbox
-  std::uint64_t not_understood = 0;    // of this source's own kind, but damaged
-  std::uint64_t incomplete = 0;        // messages of which the log tells no recipient
-  std::uint64_t local = 0;             // not by SMTP, or come back from a content filter
-  std::uint64_t early = 0;             // refused in front of the policy (postscreen)
+  std::uint64_t lines = 0;           // or messages of a mailbox
+  std::uint64_t not_understood = 0;  // of this source's own kind, but damaged
+  std::uint64_t incomplete = 0;      // messages of which the log tells no recipient
+  std::uint64_t local = 0;           // not by SMTP, or come back from a content filter
+  std::uint64_t early = 0;           // refused in front of the policy (postscreen)
 };
 
 class ReplaySource {
@@ -35,8 +35,8 @@ class ReplaySource {
 };
 using ReplaySourcePtr = std::unique_ptr<ReplaySource>;
 
-// kind: "postfix", "decisions", "mbox", "maildir", "eml"; empty: by what is found at the path. "-" is standard input.
-// Error{Permanent}: it cannot be read, or nothing in it looks like mail.
+// kind: "postfix", "decisions", "mbox", "maildir", "eml"; empty: by what is found at the path. "-"
+// is standard input. Error{Permanent}: it cannot be read, or nothing in it looks like mail.
 Result<ReplaySourcePtr> open_replay_source(const std::string& path, const std::string& kind);
 
 }  // namespace sluice::app

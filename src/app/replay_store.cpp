@@ -40,10 +40,18 @@ backends::StateAnswer ReplayStore::apply(const Op& op, TimePoint now) {
 // A little after each submission, of one kind at a time; what is waiting for a disk is dropped.
 void ReplayStore::sweep(TimePoint now) {
   switch (turn_++ % kKinds) {
-    case 0: limits_.sweep(now, kSweptAtATime); break;
-    case 1: greylist_.sweep(now, kSweptAtATime); break;
-    case 2: lists_.sweep(now, kSweptAtATime); break;
-    default: seen_.sweep(now, kSweptAtATime); break;
+    case 0:
+      limits_.sweep(now, kSweptAtATime);
+      break;
+    case 1:
+      greylist_.sweep(now, kSweptAtATime);
+      break;
+    case 2:
+      lists_.sweep(now, kSweptAtATime);
+      break;
+    default:
+      seen_.sweep(now, kSweptAtATime);
+      break;
   }
   for (backends::ChangeSource* source : changes_) source->discard_changes();
 }
@@ -52,7 +60,8 @@ void ReplayStore::submit(std::vector<backends::StateOp> ops, backends::StateDone
   std::vector<backends::StateAnswer> answers;
   answers.reserve(ops.size());
   const TimePoint now = clock_.now();
-  for (const auto& op : ops) answers.push_back(std::visit([&](const auto& one) { return apply(one, now); }, op));
+  for (const auto& op : ops)
+    answers.push_back(std::visit([&](const auto& one) { return apply(one, now); }, op));
   sweep(now);
   done(std::move(answers));
 }

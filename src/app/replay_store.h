@@ -1,5 +1,5 @@
-// ReplayStore: the state of a replay: what the embedded store keeps in memory, without its disk, with the same caps. Time is
-// that of the replay's clock; it must not go back.
+// ReplayStore: the state of a replay: what the embedded store keeps in memory, without its disk,
+// with the same caps. Time is that of the replay's clock; it must not go back.
 //
 // Threads: one. submit() answers before it returns. Nothing is shown or granted here.
 #pragma once
@@ -20,7 +20,9 @@ class ReplayStore final : public backends::StateStore {
   std::size_t grant(const std::string&, std::int64_t, Duration) override { return 0; }
   backends::StateHealth health() const override { return {}; }
 
-  std::size_t entries() const { return limits_.size() + greylist_.size() + lists_.size() + seen_.size(); }
+  std::size_t entries() const {
+    return limits_.size() + greylist_.size() + lists_.size() + seen_.size();
+  }
 
  private:
   template <class Op>

@@ -27,7 +27,9 @@ std::string mailbox_of(const std::string& address) {
   return parsed ? parsed->key() : fold(address);
 }
 
-std::string login_of(const ReplayEvent& event, const ReplayRecipient&) { return event.login ? fold(event.login->user) : ""; }
+std::string login_of(const ReplayEvent& event, const ReplayRecipient&) {
+  return event.login ? fold(event.login->user) : "";
+}
 
 bool is_stranger(const ReplayEvent& event) { return !event.login; }
 
@@ -35,22 +37,34 @@ const LimitCandidate::Kind kKinds[] = {
     {"per-login", "auth.user", "rcpt", "auth.user is set", true, login_of},
     {"per-client", "client.ip", "mail", "auth.user is none", false,
      [](const ReplayEvent& event, const ReplayRecipient&) {
-       return is_stranger(event) && event.connection.client_ip ? event.connection.client_ip->to_string() : std::string();
+       return is_stranger(event) && event.connection.client_ip
+                  ? event.connection.client_ip->to_string()
+                  : std::string();
      }},
     {"per-network", "client.net", "mail", "auth.user is none", false,
      [](const ReplayEvent& event, const ReplayRecipient&) {
-       return is_stranger(event) && event.connection.client_ip ? client_network(*event.connection.client_ip).to_string() : std::string();
+       return is_stranger(event) && event.connection.client_ip
+                  ? client_network(*event.connection.client_ip).to_string()
+                  : std::string();
      }},
-    {"per-sender-domain", "sender.domain", "mail", "auth.user is none and sender.domain is set", false,
-     [](const ReplayEvent& event, const ReplayRecipient&) { return is_stranger(event) ? domain_of(event.sender) : std::string(); }},
+    {"per-sender-domain", "sender.domain", "mail", "auth.user is none and sender.domain is set",
+     false,
+     [](const ReplayEvent& event, const ReplayRecipient&) {
+       return is_stranger(event) ? domain_of(event.sender) : std::string();
+     }},
     {"per-sender", "sender.address", "mail", "auth.user is none and sender.address is set", false,
      [](const ReplayEvent& event, const ReplayRecipient&) {
-       return is_stranger(event) && !event.sender.empty() ? mailbox_of(event.sender) : std::string();
+       return is_stranger(event) && !event.sender.empty() ? mailbox_of(event.sender)
+                                                          : std::string();
      }},
     {"per-recipient-domain", "rcpt.domain", "rcpt", "auth.user is none", true,
-     [](const ReplayEvent& event, const ReplayRecipient& to) { return is_stranger(event) ? domain_of(to.address) : std::string(); }},
+     [](const ReplayEvent& event, const ReplayRecipient& to) {
+       return is_stranger(event) ? domain_of(to.address) : std::string();
+     }},
     {"per-recipient", "rcpt.address", "rcpt", "auth.user is none", true,
-     [](const ReplayEvent& event, const ReplayRecipient& to) { return is_stranger(event) ? mailbox_of(to.address) : std::string(); }},
+     [](const ReplayEvent& event, const ReplayRecipient& to) {
+       return is_stranger(event) ? mailbox_of(to.address) : std::string();
+     }},
 };
 
 }  // namespace
@@ -101,7 +115,8 @@ void LimitCandidate::make_room(TimePoint at) {
   if (uses_.size() < kMaxKeys) return;
   const Use& idle = uses_.back();
   // Sub-windows make a day a little longer.
-  const Duration longest = kSuggestedPeriods.back() + kSuggestedPeriods.back() / backends::kSubWindows;
+  const Duration longest =
+      kSuggestedPeriods.back() + kSuggestedPeriods.back() / backends::kSubWindows;
   if (at - idle.last < longest) is_cut_short_ = true;
   for (std::size_t i = 0; i < kSuggestedPeriods.size(); ++i) gone_[i].add(idle.peaks[i]);
   by_key_.erase(idle.key);
@@ -131,24 +146,31 @@ void LimitSuggestion::add(const ReplayEvent& event) {
 std::string LimitSuggestion::yaml() const {
   std::string text = fmt::format(
       "# The smallest limits that would have refused nothing of {} accepted messages, {} to {}.\n"
-      "# Leave room above them: next month is not this one. `sluice replay -c FILE LOG` shows what a smaller one refuses.\n"
+      "# Leave room above them: next month is not this one. `sluice replay -c FILE LOG` shows what "
+      "a smaller one refuses.\n"
       "sluice: 1\npolicy: suggested-limits\nrules:\n",
       grouped(messages_), render_datetime(first_), render_datetime(now_));
   for (const LimitCandidate& candidate : candidates_) {
     if (candidate.keys() == 0) continue;
     const LimitCandidate::Kind& kind = candidate.kind();
     const char* counted = kind.counts_recipients ? "recipients" : "messages";
-    text += fmt::format("\n  # {}: {} different; {} of each at most in a window:\n", kind.key, grouped(candidate.keys()), counted);
-    if (candidate.is_cut_short()) text += "  # (more keys at once than were kept: the numbers below the most are a little low)\n";
+    text += fmt::format("\n  # {}: {} different; {} of each at most in a window:\n", kind.key,
+                        grouped(candidate.keys()), counted);
+    if (candidate.is_cut_short())
+      text +=
+          "  # (more keys at once than were kept: the numbers below the most are a little low)\n";
     const auto peaks = candidate.peaks();
     std::string max;
     for (std::size_t i = 0; i < peaks.size(); ++i) {
-      text += fmt::format("  #   in {}: half of them {}, 95% {}, 99% {}, 99.9% {}, most {} ({})\n", kPeriodNames[i], peaks[i].percentile(0.5),
-                          peaks[i].percentile(0.95), peaks[i].percentile(0.99), peaks[i].percentile(0.999), peaks[i].most(),
+      text += fmt::format("  #   in {}: half of them {}, 95% {}, 99% {}, 99.9% {}, most {} ({})\n",
+                          kPeriodNames[i], peaks[i].percentile(0.5), peaks[i].percentile(0.95),
+                          peaks[i].percentile(0.99), peaks[i].percentile(0.999), peaks[i].most(),
                           log_value(candidate.busiest(i).substr(0, RuleEvidence::kMaxSampleText)));
       max += fmt::format("{}{}/{}", max.empty() ? "" : ", ", peaks[i].most(), kPeriodNames[i]);
     }
-    text += fmt::format("  - limit: {}\n    stage: {}\n    when: {}\n    key: {}\n    count: {}\n    max: {}\n", kind.name, kind.stage, kind.when, kind.key, counted, max);
+    text += fmt::format(
+        "  - limit: {}\n    stage: {}\n    when: {}\n    key: {}\n    count: {}\n    max: {}\n",
+        kind.name, kind.stage, kind.when, kind.key, counted, max);
   }
   return text;
 }
@@ -156,14 +178,18 @@ std::string LimitSuggestion::yaml() const {
 void LimitSuggestion::tell(nlohmann::ordered_json& json) const {
   json = nlohmann::ordered_json::array();
   for (const LimitCandidate& candidate : candidates_) {
-    nlohmann::ordered_json row{{"key", candidate.kind().key}, {"stage", candidate.kind().stage}, {"when", candidate.kind().when}};
+    nlohmann::ordered_json row{{"key", candidate.kind().key},
+                               {"stage", candidate.kind().stage},
+                               {"when", candidate.kind().when}};
     row["count"] = candidate.kind().counts_recipients ? "recipients" : "messages";
     row["keys"] = candidate.keys();
     row["is_cut_short"] = candidate.is_cut_short();
     const auto peaks = candidate.peaks();
     for (std::size_t i = 0; i < peaks.size(); ++i) {
-      row["use"][kPeriodNames[i]] = {{"p50", peaks[i].percentile(0.5)},   {"p95", peaks[i].percentile(0.95)}, {"p99", peaks[i].percentile(0.99)},
-                                     {"p999", peaks[i].percentile(0.999)}, {"most", peaks[i].most()},          {"busiest", candidate.busiest(i)}};
+      row["use"][kPeriodNames[i]] = {
+          {"p50", peaks[i].percentile(0.5)},  {"p95", peaks[i].percentile(0.95)},
+          {"p99", peaks[i].percentile(0.99)}, {"p999", peaks[i].percentile(0.999)},
+          {"most", peaks[i].most()},          {"busiest", candidate.busiest(i)}};
     }
     json.push_back(std::move(row));
   }

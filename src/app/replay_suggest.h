@@ -1,11 +1,14 @@
-// LimitSuggestion: how much of each thing that a limit may count was really used by the mail that was accepted, and the
-// smallest limits that would have refused none of it.
+// LimitSuggestion: how much of each thing that a limit may count was really used by the mail that
+// was accepted, and the smallest limits that would have refused none of it.
 //
-// Use is counted as the state store counts it (sliding windows of 60 sub-windows), so that a limit of the most that was
-// used holds to the unit: `max` refuses nothing of this log, one less refuses something of it.
+// Use is counted as the state store counts it (sliding windows of 60 sub-windows), so that a limit
+// of the most that was used holds to the unit: `max` refuses nothing of this log, one less refuses
+// something of it. (A limit also holds what is on its way at the moment, as attempts that are
+// refused later: where these are many, leave room.)
 //
-// Memory: of each candidate kMaxKeys keys at a time; keys without use for the longest window leave only their numbers.
-// Beyond kMaxKeys keys at once the ones idle for longest are cut short, which is said. One thread.
+// Memory: of each candidate kMaxKeys keys at a time; keys without use for the longest window leave
+// only their numbers. Beyond kMaxKeys keys at once the ones idle for longest are cut short, which
+// is said. One thread.
 #pragma once
 #include <array>
 #include <list>
@@ -21,7 +24,8 @@
 
 namespace sluice::app {
 
-inline constexpr std::array<Duration, 3> kSuggestedPeriods{Duration{60'000}, Duration{3'600'000}, Duration{86'400'000}};
+inline constexpr std::array<Duration, 3> kSuggestedPeriods{Duration{60'000}, Duration{3'600'000},
+                                                           Duration{86'400'000}};
 
 // The most that each key used in any window of one length, as a distribution.
 class PeakCounts {
@@ -42,11 +46,11 @@ class LimitCandidate {
  public:
   static constexpr std::size_t kMaxKeys = 30'000;
   struct Kind {
-    const char* name;                  // of the limit
-    const char* key;                   // the expression
+    const char* name;  // of the limit
+    const char* key;   // the expression
     const char* stage;
-    const char* when;                  // "": always
-    bool counts_recipients;            // else messages
+    const char* when;        // "": always
+    bool counts_recipients;  // else messages
     // The key of the message or of one recipient; empty: not counted.
     std::string (*key_of)(const ReplayEvent& event, const ReplayRecipient& recipient);
   };
@@ -74,7 +78,7 @@ class LimitCandidate {
   void make_room(TimePoint at);
 
   const Kind& kind_;
-  std::list<Use> uses_;                // the one used last in front
+  std::list<Use> uses_;  // the one used last in front
   std::unordered_map<std::string, std::list<Use>::iterator> by_key_;
   std::array<PeakCounts, kSuggestedPeriods.size()> gone_;
   std::array<std::int64_t, kSuggestedPeriods.size()> most_{};

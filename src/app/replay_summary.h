@@ -1,7 +1,9 @@
-// ReplaySummary: what a policy would have answered to the mail of a log: totals, rules with samples, and of what it refuses
-// how much the log says was received then. ReplayComparison: what changes between two policies.
+// ReplaySummary: what a policy would have answered to the mail of a log: totals, rules with
+// samples, and of what it refuses how much the log says was received then. ReplayComparison: what
+// changes between two policies.
 //
-// A refusal is counted for each recipient. Bounded by the rules of the policies and by RuleEvidence. One thread.
+// A refusal is counted for each recipient. Bounded by the rules of the policies and by
+// RuleEvidence. One thread.
 #pragma once
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -18,7 +20,7 @@ namespace sluice::app {
 struct RuleToll {
   RuleEvidence evidence;
   std::uint64_t accepted_then = 0;
-  std::uint64_t weak = 0;              // a retry may pass
+  std::uint64_t weak = 0;  // a retry may pass
 };
 using RuleTolls = std::map<std::string, RuleToll>;
 
@@ -39,15 +41,17 @@ class ReplaySummary {
   void tell(nlohmann::ordered_json& json) const;
 
  private:
-  std::uint64_t messages_ = 0, recipients_ = 0, refused_then_ = 0, accepted_then_ = 0, not_told_ = 0;
-  std::array<std::uint64_t, 6> counts_{};        // by mail::Action
+  std::uint64_t messages_ = 0, recipients_ = 0, refused_then_ = 0, accepted_then_ = 0,
+                not_told_ = 0;
+  std::array<std::uint64_t, 6> counts_{};  // by mail::Action
   TimePoint first_{}, last_{};
   RuleTolls rules_;
 };
 
 class ReplayComparison {
  public:
-  void add(const ReplayEvent& event, const std::vector<Ruling>& before, const std::vector<Ruling>& after);
+  void add(const ReplayEvent& event, const std::vector<Ruling>& before,
+           const std::vector<Ruling>& after);
 
   const RuleTolls& newly_refused() const { return newly_; }
   const RuleTolls& no_longer_refused() const { return no_longer_; }
@@ -59,7 +63,7 @@ class ReplayComparison {
   void tell(nlohmann::ordered_json& json) const;
 
  private:
-  RuleTolls newly_, no_longer_, differently_;    // by rule; "old -> new"
+  RuleTolls newly_, no_longer_, differently_;  // by rule; "old -> new"
   std::uint64_t changed_ = 0, same_ = 0;
 };
 

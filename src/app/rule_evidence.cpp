@@ -12,13 +12,16 @@ std::string cut(const std::string& text) { return text.substr(0, RuleEvidence::k
 
 std::string shown(const std::string& text) { return text.empty() ? "-" : log_value(text); }
 
-std::string path(const std::string& text) { return !text.empty() && text.front() == '<' ? text : "<" + text + ">"; }
+std::string path(const std::string& text) {
+  return !text.empty() && text.front() == '<' ? text : "<" + text + ">";
+}
 
 }  // namespace
 
 std::string grouped(std::uint64_t n) {
   std::string text = std::to_string(n);
-  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3) text.insert(static_cast<std::size_t>(place), ",");
+  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3)
+    text.insert(static_cast<std::size_t>(place), ",");
   return text;
 }
 
@@ -29,16 +32,21 @@ void DistinctCount::add(std::string_view text) {
   if (!is_full_) seen_.insert(hash);
 }
 
-std::string DistinctCount::text() const { return (is_full_ ? "more than " : "") + grouped(seen_.size()); }
+std::string DistinctCount::text() const {
+  return (is_full_ ? "more than " : "") + grouped(seen_.size());
+}
 
 void RuleEvidence::add(EvidenceSample sample) {
   ++count_;
   senders_.add(fold(sample.from));
   clients_.add(sample.client);
   if (answers_.size() < kMaxAnswers || answers_.count(sample.answer) > 0) ++answers_[sample.answer];
-  const bool is_shown = std::any_of(samples_.begin(), samples_.end(), [&](const EvidenceSample& one) { return one.from == sample.from; });
+  const bool is_shown =
+      std::any_of(samples_.begin(), samples_.end(),
+                  [&](const EvidenceSample& one) { return one.from == sample.from; });
   if (is_shown) return;
-  for (std::string* text : {&sample.client, &sample.from, &sample.to, &sample.note}) *text = cut(*text);
+  for (std::string* text : {&sample.client, &sample.from, &sample.to, &sample.note})
+    *text = cut(*text);
   if (samples_.size() < kMaxSamples) {
     samples_.push_back(std::move(sample));
   } else {
@@ -50,7 +58,8 @@ void RuleEvidence::add(EvidenceSample sample) {
 std::string RuleEvidence::answers_text() const {
   if (answers_.size() == 1) return answers_.begin()->first;
   std::string text;
-  for (const auto& [answer, count] : answers_) text += (text.empty() ? "" : ", ") + answer + " (" + grouped(count) + ")";
+  for (const auto& [answer, count] : answers_)
+    text += (text.empty() ? "" : ", ") + answer + " (" + grouped(count) + ")";
   return text;
 }
 
@@ -63,15 +72,21 @@ void RuleEvidence::tell(nlohmann::ordered_json& json) const {
   json["answers"] = answers_;
   json["samples"] = nlohmann::ordered_json::array();
   for (const EvidenceSample& one : samples_) {
-    json["samples"].push_back({{"at", render_datetime(one.at)}, {"client", one.client}, {"from", one.from}, {"to", one.to}, {"answer", one.answer}, {"note", one.note}});
+    json["samples"].push_back({{"at", render_datetime(one.at)},
+                               {"client", one.client},
+                               {"from", one.from},
+                               {"to", one.to},
+                               {"answer", one.answer},
+                               {"note", one.note}});
   }
 }
 
 std::string RuleEvidence::samples_text() const {
   std::string text;
   for (const EvidenceSample& one : samples_) {
-    text += "    " + render_datetime(one.at) + "  " + shown(one.client) + "  " + log_value(path(one.from)) + " -> " +
-            (one.to.empty() ? "-" : log_value(path(one.to))) + (one.note.empty() ? "" : "  (" + one.note + ")") + "\n";
+    text += "    " + render_datetime(one.at) + "  " + shown(one.client) + "  " +
+            log_value(path(one.from)) + " -> " + (one.to.empty() ? "-" : log_value(path(one.to))) +
+            (one.note.empty() ? "" : "  (" + one.note + ")") + "\n";
   }
   return text;
 }

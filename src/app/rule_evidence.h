@@ -1,6 +1,6 @@
-// RuleEvidence: what one rule did to whom: how often, to how many senders and clients, with which answers, and samples.
-// Bounded: beyond kMaxDistinct senders or clients it says "more than"; kMaxSamples samples of different senders, the
-// latest; texts are cut. Not thread-safe.
+// RuleEvidence: what one rule did to whom: how often, to how many senders and clients, with which
+// answers, and samples. Bounded: beyond kMaxDistinct senders or clients it says "more than";
+// kMaxSamples samples of different senders, the latest; texts are cut. Not thread-safe.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,7 +20,7 @@ class DistinctCount {
   void add(std::string_view text);
   std::size_t count() const { return seen_.size(); }
   bool is_full() const { return is_full_; }
-  std::string text() const;            // "42", "more than 10,000"
+  std::string text() const;  // "42", "more than 10,000"
 
  private:
   std::unordered_set<std::uint64_t> seen_;
@@ -43,7 +43,7 @@ class RuleEvidence {
   const DistinctCount& senders() const { return senders_; }
   const DistinctCount& clients() const { return clients_; }
   const std::map<std::string, std::uint64_t>& answers() const { return answers_; }
-  std::string answers_text() const;    // "541 5.7.1" or "450 4.7.1 (12), 541 5.7.1 (3)"
+  std::string answers_text() const;  // "541 5.7.1" or "450 4.7.1 (12), 541 5.7.1 (3)"
   const std::vector<EvidenceSample>& samples() const { return samples_; }
 
   // Adds count, senders, clients, answers and samples.

@@ -13,6 +13,7 @@
 #include "app/logging.h"
 #include "app/notify.h"
 #include "app/policy_loading.h"
+#include "app/shadow_evidence.h"
 #include "app/signals.h"
 #include "app/state_commands.h"
 #include "app/status.h"
@@ -34,7 +35,7 @@ class Service final : public milter::SessionSource {
   explicit Service(const ServiceConfig& config)
       : config_(config),
         decision_log_(config.log_format == "json"),
-        sink_({&counters_, &decision_log_}) {}
+        sink_({&counters_, &decision_log_, &shadow_}) {}
 
   // 0, or the exit code after the reason was printed.
   int start();
@@ -62,6 +63,7 @@ class Service final : public milter::SessionSource {
   SystemClock clock_;
   Counters counters_;
   DecisionLog decision_log_;
+  ShadowEvidence shadow_;
   DecisionFanout sink_;
   engine::Ledger ledger_;
   std::unique_ptr<Generations> generations_;
@@ -247,6 +249,9 @@ std::map<std::string, ControlCommand> Service::commands() {
   using nlohmann::json;
   std::map<std::string, ControlCommand> all;
   all["status"] = [this](const json&) { return render_status(status(), counters_); };
+  all["shadow"] = [this](const json&) {
+    return render_shadow(shadow_.snapshot(), shadow_rules(*generations_->current()));
+  };
   all["reload"] = [this](const json&) -> ControlReply {
     const auto result = generations_->reload();
     if (result) {

@@ -28,8 +28,11 @@ void ShadowEvidence::decided(const engine::DecisionRecord& record) {
   for (const engine::Would& would : record.would) {
     if (now_.rules.size() >= kMaxRules && now_.rules.count(would.rule) == 0) continue;
     const std::string answer =
-        would.code == 0 ? "quarantine or discard" : std::to_string(would.code) + (would.status.empty() ? "" : " " + would.status);
-    now_.rules[would.rule].add({record.at, record.client, record.from, record.to, answer, record.rule.empty() ? "" : "refused by " + record.rule});
+        would.code == 0
+            ? "quarantine or discard"
+            : std::to_string(would.code) + (would.status.empty() ? "" : " " + would.status);
+    now_.rules[would.rule].add({record.at, record.client, record.from, record.to, answer,
+                                record.rule.empty() ? "" : "refused by " + record.rule});
   }
 }
 
@@ -46,18 +49,23 @@ std::vector<std::string> shadow_rules(const policy::Program& program) {
   return names;
 }
 
-ControlReply render_shadow(const ShadowEvidence::Snapshot& evidence, const std::vector<std::string>& names) {
+ControlReply render_shadow(const ShadowEvidence::Snapshot& evidence,
+                           const std::vector<std::string>& names) {
   std::map<std::string, const RuleEvidence*> rows;
   static const RuleEvidence kNothing;
   for (const std::string& name : names) rows[name] = &kNothing;
   for (const auto& [name, rule] : evidence.rules) rows[name] = &rule;
-  nlohmann::ordered_json json{{"policy", evidence.policy}, {"since", evidence.policy.empty() ? "" : render_datetime(evidence.since)}, {"decisions", evidence.decisions}};
+  nlohmann::ordered_json json{
+      {"policy", evidence.policy},
+      {"since", evidence.policy.empty() ? "" : render_datetime(evidence.since)},
+      {"decisions", evidence.decisions}};
   json["rules"] = nlohmann::ordered_json::array();
   std::string text;
   if (evidence.policy.empty()) {
     text = "nothing was decided yet\n";
   } else {
-    text = fmt::format("{} decisions since {} by {}\n", grouped(evidence.decisions), render_datetime(evidence.since), evidence.policy);
+    text = fmt::format("{} decisions since {} by {}\n", grouped(evidence.decisions),
+                       render_datetime(evidence.since), evidence.policy);
   }
   if (rows.empty()) text += "no rule is in shadow\n";
   for (const auto& [name, rule] : rows) {
@@ -68,8 +76,9 @@ ControlReply render_shadow(const ShadowEvidence::Snapshot& evidence, const std::
       text += fmt::format("\n{}: would have refused nothing\n", name);
       continue;
     }
-    text += fmt::format("\n{}: would have answered {} to {}, from {} senders and {} clients\n{}", name, rule->answers_text(), grouped(rule->count()),
-                        rule->senders().text(), rule->clients().text(), rule->samples_text());
+    text += fmt::format("\n{}: would have answered {} to {}, from {} senders and {} clients\n{}",
+                        name, rule->answers_text(), grouped(rule->count()), rule->senders().text(),
+                        rule->clients().text(), rule->samples_text());
   }
   return {kOk, text, json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)};
 }

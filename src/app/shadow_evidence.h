@@ -1,9 +1,10 @@
-// ShadowEvidence: what the shadow rules would have answered, to how many senders and clients, with samples: what an admin
-// decides on before a rule is enforced. Kept by the service for `sluice shadow`, filled from a decision log by
-// `sluice shadow --from`, and from the past by `sluice replay`.
+// ShadowEvidence: what the shadow rules would have answered, to how many senders and clients, with
+// samples: what an admin decides on before a rule is enforced. Kept by the service for `sluice
+// shadow`, filled from a decision log by `sluice shadow --from`, and from the past by `sluice
+// replay`.
 //
-// It counts from the beginning of the policy's generation: the first decision of a new one starts everything anew, those
-// of sessions that still hold an older one do not count.
+// It counts from the beginning of the policy's generation: the first decision of a new one starts
+// everything anew, those of sessions that still hold an older one do not count.
 //
 // Threads: any. Bounded by kMaxRules and by RuleEvidence.
 #pragma once
@@ -29,10 +30,10 @@ class ShadowEvidence final : public engine::DecisionSink {
   void decided(const engine::DecisionRecord& record) override;
 
   struct Snapshot {
-    std::string policy;                          // "mx-example@2026-11-23.1#5f3a"; empty: nothing decided yet
+    std::string policy;  // "mx-example@2026-11-23.1#5f3a"; empty: nothing decided yet
     TimePoint since{};
-    std::uint64_t decisions = 0;                 // of that generation
-    std::map<std::string, RuleEvidence> rules;   // by name
+    std::uint64_t decisions = 0;                // of that generation
+    std::map<std::string, RuleEvidence> rules;  // by name
   };
   Snapshot snapshot() const;
 
@@ -47,6 +48,7 @@ class ShadowEvidence final : public engine::DecisionSink {
 // Names of the rules that are in shadow, or enforced for a part of the clients only.
 std::vector<std::string> shadow_rules(const policy::Program& program);
 // For people and scripts; rules of `names` that did nothing are told too.
-ControlReply render_shadow(const ShadowEvidence::Snapshot& evidence, const std::vector<std::string>& names);
+ControlReply render_shadow(const ShadowEvidence::Snapshot& evidence,
+                           const std::vector<std::string>& names);
 
 }  // namespace sluice::app

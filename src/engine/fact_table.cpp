@@ -229,6 +229,9 @@ void FactTable::ask_ahead(mail::Stage stage) {
 const Value* FactTable::header(std::string_view name) {
   static const Value none;
   if (!known_.message) return &none;
+  const Value* given =
+      services_.given != nullptr ? services_.given->find("header", nullptr) : nullptr;
+  if (given != nullptr) return given;
   const auto found = known_.headers.find(std::string(name));
   if (found != known_.headers.end()) return &found->second;
   return &known_.headers.emplace(std::string(name), first_header(*this, name)).first->second;

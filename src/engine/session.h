@@ -45,7 +45,7 @@ struct Resources {
 class GivenFacts {
  public:
   virtual ~GivenFacts() = default;
-  // nullptr: not given.
+  // nullptr: not given. `header` stands for every header("X").
   virtual const policy::Value* find(const std::string& fact, const mail::Recipient* recipient) = 0;
 };
 
