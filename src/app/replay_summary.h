@@ -42,7 +42,7 @@ class ReplaySummary {
 
  private:
   std::uint64_t messages_ = 0, recipients_ = 0, refused_then_ = 0, accepted_then_ = 0,
-                not_told_ = 0;
+                not_told_ = 0, weak_ = 0;
   std::array<std::uint64_t, 6> counts_{};  // by mail::Action
   TimePoint first_{}, last_{};
   RuleTolls rules_;
