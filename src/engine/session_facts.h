@@ -1,7 +1,6 @@
 // What a session knows: what the MTA told, and the values found out from it, by scope. Plain data
 // between fact_table, the walk over the rules and the session.
 #pragma once
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,7 +48,7 @@ struct SessionFacts {
   std::optional<std::string> helo;
   std::optional<mail::Envelope> envelope;
   std::vector<mail::Recipient> accepted;
-  std::deque<RecipientState> accepted_states;  // of the same index
+  std::vector<RecipientState> accepted_states;  // of the same index
   std::optional<mail::Recipient> trying;       // RCPT at hand
   RecipientState trying_state;
   std::optional<mail::Message> message;

@@ -87,6 +87,7 @@ Answer Session::State::finish() {
   send_settlement();
   if (services.sink != nullptr) services.sink->decided(told.record);
   out.reset();
+  here.reset();  // what is answered later has been kept; an idle session holds nothing else
   return told;
 }
 
