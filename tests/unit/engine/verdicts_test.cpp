@@ -325,3 +325,127 @@ rules:
   CHECK(client.rcpt("<dave@example.com>") == "250");
   CHECK(client.last.record.unknown.size() == 1);
 }
+
+TEST_CASE("verdicts: a weak deferral of the headers waits for the dot, a refusal does not") {
+  Filter filter(R"(
+rules:
+  - rule: doubtful
+    stage: headers
+    when: spf.result == fail
+    on_unknown: defer 451 4.7.24
+    then: reject 550 5.7.23
+  - greylist: whole
+    stage: headers
+    key: [client.net]
+    delay: 5m
+  - rule: spam
+    stage: end
+    when: helo.name == "spammer"
+    then: reject 554 5.7.1
+)");
+  const auto send = [&](const std::string& helo) {
+    Client client(filter);
+    client.connect(), client.helo(helo), client.mail(), client.rcpt("<bob@example.com>"),
+        client.data();
+    return client.end();
+  };
+  filter.given.values["spf.result"] = Value(Unknown{UnknownReason::Timeout});
+  CHECK(send("spammer") == "554 5.7.1 spam");
+  CHECK(filter.store.count<backends::GreylistRecord>() == 0);
+  CHECK(send("good") == "451 4.7.24 doubtful");
+  CHECK(filter.store.count<backends::GreylistRecord>() == 1);
+  filter.given.values["spf.result"] = Value("pass");
+  CHECK(send("good") == "450 4.7.1 whole");
+  filter.clock.advance(std::chrono::minutes{6});
+  CHECK(send("good") == "250");
+  CHECK(filter.store.count<backends::GreylistPromote>() == 1);
+  filter.given.values["spf.result"] = Value("fail");
+  CHECK(send("good") == "550 5.7.23 doubtful");
+}
+
+TEST_CASE("verdicts: a deferred DATA gives everything back and keeps the envelope") {
+  Filter filter(R"(
+rules:
+  - limit: messages
+    stage: mail
+    key: client.ip
+    count: messages
+    max: 5/1h
+  - rule: big
+    stage: data
+    when: count(rcpts, true) < 2 and sender.domain == "far.example"
+    then: defer 451 4.3.0
+)");
+  Client client(filter);
+  client.connect(), client.helo(), client.mail();
+  client.rcpt("<a@example.com>");
+  CHECK(client.data() == "451 4.3.0 big");
+  CHECK(filter.reserved("messages") == 0);
+  CHECK(client.rcpt("<b@example.com>") == "250");
+  CHECK(client.last.record.from == "<ann@far.example>");
+  CHECK(client.data() == "250");
+}
+
+TEST_CASE("verdicts: a mark is made only if some recipient is not spared") {
+  Filter filter(R"(
+rules:
+  - exempt: postmaster
+    stage: rcpt
+    when: rcpt.localpart == "postmaster"
+    from: [drop]
+  - rule: drop
+    stage: mail
+    when: sender.localpart == "drop"
+    then: discard
+)");
+  CHECK(Client(filter).send("<bob@example.com>", "<drop@far.example>") == "discard drop");
+  CHECK(Client(filter).send("<postmaster@example.com>", "<drop@far.example>") == "250");
+}
+
+TEST_CASE("verdicts: list actions have conditions of their own, what is none is never an element") {
+  Filter filter(R"(
+lists: {trapped: {type: domain, dynamic: true}}
+rules:
+  - rule: trap
+    stage: rcpt
+    when: rcpt.localpart == "trap"
+    then:
+      - add sender.domain to $trapped for 1h unless sender.domain == "friend.example"
+      - log "trapped by {rcpt.address}"
+  - rule: trapped
+    stage: rcpt
+    when: sender.domain in $trapped
+    then: reject 550 5.7.1
+)");
+  const auto trapped = [&](const std::string& sender) {
+    Client(filter).send("<trap@example.com>", sender);
+    return Client(filter).send("<bob@example.com>", sender) != "250";
+  };
+  CHECK(trapped("<a@far.example>"));
+  CHECK_FALSE(trapped("<a@friend.example>"));
+  CHECK_FALSE(trapped("<>"));
+  CHECK(filter.store.count<backends::ListAdd>() == 1);
+}
+
+TEST_CASE("verdicts: rfc codes for on_unknown, catalogue texts, and what is told in a trace") {
+  Filter filter(R"(
+defaults: {reply_codes: rfc}
+rules:
+  - rule: quota
+    stage: rcpt
+    when: spf.result == fail
+    on_unknown: defer 471
+    then: reject 541
+)");
+  filter.services.trace = true;
+  filter.given.values["spf.result"] = Value(Unknown{UnknownReason::Scanner});
+  CHECK(Client(filter).send() == "451 4.3.0 quota");
+  const DecisionRecord& record = filter.records.all.back();
+  REQUIRE(record.trace.size() == 1);
+  CHECK(record.trace[0].result == '?');
+  CHECK(record.trace[0].note == "unknown=spf.result(scanner)");
+  REQUIRE(record.trace[0].values.size() == 1);
+  CHECK(record.trace[0].values[0].second == "?");
+  filter.given.values["spf.result"] = Value("fail");
+  CHECK(Client(filter).send() == "550 5.7.1 quota");
+}
