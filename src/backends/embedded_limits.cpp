@@ -144,9 +144,7 @@ void EmbeddedLimits::refresh(LimitRecord& record, TimePoint now) {
 void EmbeddedLimits::set_expiry(LimitRecord& record) {
   auto end = record.extra > 0 ? record.extra_until : TimePoint::min();
   for (const auto& series : record.series) end = std::max(end, series.last_end());
-  if (record.holds) {
-    for (const auto& [id, hold] : *record.holds) end = std::max(end, hold.lease);
-  }
+  if (record.holds && !record.holds->empty()) end = std::max(end, record.last_lease);
   records_.expire_at(record, end);
 }
 
@@ -244,6 +242,7 @@ StateAnswer EmbeddedLimits::apply(const Renew& op, TimePoint now) {
   if (held == record->holds->end()) return answer;
   answer.granted = true;
   held->second.lease = now + kReservationLease;
+  record->last_lease = held->second.lease;
   records_.expire_at(*record, std::max(record->expires, held->second.lease));
   return answer;
 }
@@ -267,6 +266,7 @@ StateAnswer EmbeddedLimits::hold(LimitRecord& record, const Reserve& op, const S
     record.holds = std::make_unique<std::unordered_map<ReservationId, LimitHold>>();
   record.holds->insert_or_assign(op.id, LimitHold{lease, n, mask, op.distinct, answer});
   record.next_lease = std::min(record.next_lease, lease);
+  record.last_lease = lease;
   record.name = op.name;
   // A new record has no expiry yet: any is nearer.
   const auto known = record.expires == TimePoint::max() ? TimePoint::min() : record.expires;

@@ -42,7 +42,7 @@ struct Record {
   static constexpr std::uint64_t kClean = ~std::uint64_t{0};
   const std::string* key = nullptr;
   TimePoint expires = TimePoint::max();  // it means nothing from then on
-  TimePoint indexed = TimePoint::max();
+  TimePoint indexed = TimePoint::max();  // max: not in the index
   std::uint64_t change = kClean;
 };
 
@@ -64,10 +64,7 @@ class RecordTable : public ChangeSource {
   T& add(const std::string& key) {
     const auto [place, added] = parts_[part_of(keyed_hash(key))].try_emplace(key);
     place->second.key = &place->first;
-    if (added) {
-      index_.insert({place->second.indexed, &place->second});
-      ++size_;
-    }
+    if (added) ++size_;
     return place->second;
   }
   T& find_or_add(const std::string& key) {
@@ -92,7 +89,7 @@ class RecordTable : public ChangeSource {
   void erase(T& record, bool stored = true) {
     if (stored) T::erase_stored(*record.key, erased_);
     if (record.change != Record::kClean) changed_[record.change - first_change_] = nullptr;
-    index_.erase({record.indexed, &record});
+    if (record.indexed != TimePoint::max()) index_.erase({record.indexed, &record});
     const Lookup lookup{*record.key, keyed_hash(*record.key)};
     auto& part = parts_[part_of(lookup.hash)];
     part.erase(part.find(lookup));
@@ -184,11 +181,19 @@ class RecordTable : public ChangeSource {
   using Part = std::unordered_map<std::string, T, Hash, Equal>;
 
   static std::size_t part_of(std::uint64_t hash) { return hash >> 58; }
+  // What never expires is not in the index.
   void reindex(T& record) {
-    auto node = index_.extract({record.indexed, &record});
+    const bool is_new = record.indexed == TimePoint::max();
+    if (record.expires == TimePoint::max()) {
+      index_.erase({record.indexed, &record});
+    } else if (is_new) {
+      index_.insert({record.expires, &record});
+    } else {
+      auto node = index_.extract({record.indexed, &record});
+      node.value().first = record.expires;
+      index_.insert(std::move(node));
+    }
     record.indexed = record.expires;
-    node.value().first = record.indexed;
-    index_.insert(std::move(node));
   }
 
   // Many small maps instead of a large one: growing one of them takes a moment, not a tenth of a

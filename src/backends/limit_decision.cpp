@@ -38,11 +38,16 @@ void add_value_ends(const LimitRecord& record, std::size_t i, std::vector<End>& 
 Duration until_at_most(WideCount total, WideCount most, std::vector<End> ends, TimePoint now) {
   if (total <= most) return Duration{0};
   if (most < 0) return Duration{-1};
-  std::sort(ends.begin(), ends.end(), [](const End& a, const End& b) { return a.at < b.at; });
-  for (std::size_t i = 0; i < ends.size(); ++i) {
-    total -= ends[i].n;
-    const bool more_at_once = i + 1 < ends.size() && ends[i + 1].at == ends[i].at;
-    if (total <= most && !more_at_once) return ends[i].at - now;
+  // Few of many ends matter, mostly: a heap instead of an order.
+  const auto later = [](const End& a, const End& b) { return a.at > b.at; };
+  std::make_heap(ends.begin(), ends.end(), later);
+  while (!ends.empty()) {
+    const auto next = ends.front();
+    std::pop_heap(ends.begin(), ends.end(), later);
+    ends.pop_back();
+    total -= next.n;
+    const bool more_at_once = !ends.empty() && ends.front().at == next.at;
+    if (total <= most && !more_at_once) return next.at - now;
   }
   return Duration{-1};
 }

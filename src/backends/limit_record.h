@@ -29,6 +29,7 @@ struct LimitRecord : Record {
   std::vector<LimitSeries> series;
   std::unique_ptr<std::unordered_map<ReservationId, LimitHold>> holds;
   TimePoint next_lease = TimePoint::max();  // no hold ends before
+  TimePoint last_lease = TimePoint::min();  // no hold ends after
   std::int64_t extra = 0;
   TimePoint extra_until = TimePoint::min();
   std::size_t values = 0;  // known to its series, as counted last
