@@ -65,6 +65,8 @@ Run define_test(CLI::App& app) {
   app.add_option("--coverage-min", o->coverage_min, "Fail below this percentage of rules matched")
       ->check(CLI::Range(0, 100));
   app.add_option("--junit", o->junit, "Write the outcome as JUnit XML to FILE");
+  app.add_option("--mta", o->mta, "Play through the MTA at HOST:PORT, which must allow XCLIENT");
+  app.add_option("--listen", o->listen, "Where that MTA finds its milter: unix:PATH or inet:HOST:PORT")->needs("--mta");
   return [o] { return run_tests(*o, std::cout); };
 }
 

@@ -275,4 +275,9 @@ SmtpDialogue::~SmtpDialogue() = default;
 StepOutcome SmtpDialogue::play(const std::string& command) { return state_->play(command); }
 const std::string& SmtpDialogue::wrong() const { return state_->wrong(); }
 
+const std::string& SmtpDialogue::skipped() const {
+  static const std::string nothing;
+  return nothing;
+}
+
 }  // namespace sluice::app

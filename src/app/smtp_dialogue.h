@@ -8,6 +8,7 @@
 
 #include "app/given_facts.h"
 #include "app/switched_store.h"
+#include "app/test_dialogue.h"
 #include "app/test_player.h"
 #include "app/test_suite.h"
 #include "backends/given_dns.h"
@@ -53,22 +54,31 @@ struct GivenForSession {
 };
 
 // Threads: one. World and given outlive it.
-class SmtpDialogue {
+class SmtpDialogue final : public TestDialogue {
  public:
   // `folder` is that of the test's file; `has_ptr_in_dns`: the client's name is looked up in the
   // given DNS.
   SmtpDialogue(TestWorld& world, GivenForSession& given, const TestSession& spec,
                const std::string& folder, bool has_ptr_in_dns);
-  ~SmtpDialogue();
+  ~SmtpDialogue() override;
 
-  // What the client sees for exactly this command. CONNECT tells the greeting again.
-  StepOutcome play(const std::string& command);
-  // Not empty: the session cannot be played (its message cannot be read).
-  const std::string& wrong() const;
+  StepOutcome play(const std::string& command) override;
+  const std::string& wrong() const override;
+  const std::string& skipped() const override;  // never
 
  private:
   class State;
   std::unique_ptr<State> state_;
+};
+
+// The sessions of tests in memory.
+class SmtpDialogues final : public DialogueSource {
+ public:
+  std::unique_ptr<TestDialogue> begin(TestWorld& world, GivenForSession& given,
+                                      const TestSession& spec, const std::string& folder,
+                                      bool has_ptr_in_dns) override {
+    return std::make_unique<SmtpDialogue>(world, given, spec, folder, has_ptr_in_dns);
+  }
 };
 
 }  // namespace sluice::app

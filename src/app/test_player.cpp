@@ -113,15 +113,19 @@ void count(const std::vector<engine::RuleTrace>& trace, Coverage& coverage) {
 class TestRun {
  public:
   TestRun(policy::ProgramPtr program, const PolicyTest& test, const std::string& folder,
-          Coverage& coverage)
-      : world_(std::move(program)), test_(test), folder_(folder), coverage_(coverage) {}
+          DialogueSource& dialogues, Coverage& coverage)
+      : world_(std::move(program)),
+        test_(test),
+        folder_(folder),
+        dialogues_(dialogues),
+        coverage_(coverage) {}
 
   TestOutcome play() {
     start_ = *parse_datetime(kStart);
     if (!test_.sessions.empty() && test_.sessions.front().time)
       start_ = *test_.sessions.front().time;
     world_.clock.set(start_);
-    for (std::size_t i = 0; i < test_.sessions.size() && outcome_.passed(); ++i)
+    for (std::size_t i = 0; i < test_.sessions.size() && goes_on(); ++i)
       play_session(test_.sessions[i], i);
     return std::move(outcome_);
   }
@@ -132,7 +136,7 @@ class TestRun {
                          : session.offset ? start_ + *session.offset
                                           : world_.clock.now();
     if (session.store_is_down) world_.switched.take_away(*session.store_is_down);
-    for (int turn = 1; turn <= session.repeat && outcome_.passed(); ++turn) {
+    for (int turn = 1; turn <= session.repeat && goes_on(); ++turn) {
       const TimePoint time = at + session.every * (turn - 1);
       if (time < world_.clock.now()) {
         outcome_.broken = "session " + std::to_string(index + 1) +
@@ -168,12 +172,13 @@ class TestRun {
     }
     world_.services.dns = &given.dns;
     world_.services.given = &given.facts;
-    SmtpDialogue dialogue(world_, given, session, folder_, has_ptr);
+    const auto dialogue = dialogues_.begin(world_, given, session, folder_, has_ptr);
+    if (!can_go_on(*dialogue)) return;
     for (const TestStep& step : session.steps) {
       for (int n = 1; n <= step.repeat; ++n) {
         const std::string command = with_number(step.command, step.repeat > 1 ? n : turn);
-        play_step(dialogue, session, step, command, name);
-        if (!outcome_.passed()) return;
+        play_step(*dialogue, session, step, command, name);
+        if (!goes_on()) return;
       }
     }
   }
@@ -187,7 +192,14 @@ class TestRun {
     }
   }
 
-  void play_step(SmtpDialogue& dialogue, const TestSession& session, const TestStep& step,
+  bool goes_on() const { return outcome_.passed() && outcome_.skipped.empty(); }
+  bool can_go_on(const TestDialogue& dialogue) {
+    outcome_.broken = dialogue.wrong();
+    outcome_.skipped = dialogue.skipped();
+    return goes_on();
+  }
+
+  void play_step(TestDialogue& dialogue, const TestSession& session, const TestStep& step,
                  const std::string& command, const std::string& name) {
     const StepOutcome got = dialogue.play(command);
     if (!dialogue.wrong().empty()) {
@@ -197,6 +209,8 @@ class TestRun {
     if (got.record) count(got.record->trace, coverage_);
     const std::string wrong = mismatch(step.expected, got, session.shadow);
     if (wrong.empty()) return;
+    outcome_.skipped = dialogue.skipped();
+    if (!outcome_.skipped.empty()) return;
     StepFailure failure;
     if (step.span.file)
       failure.place = step.span.file->name() + ":" + std::to_string(step.span.line);
@@ -211,6 +225,7 @@ class TestRun {
   TestWorld world_;
   const PolicyTest& test_;
   const std::string& folder_;
+  DialogueSource& dialogues_;
   Coverage& coverage_;
   TimePoint start_{};
   TestOutcome outcome_;
@@ -219,8 +234,8 @@ class TestRun {
 }  // namespace
 
 TestOutcome play_test(const policy::ProgramPtr& program, const PolicyTest& test,
-                      const std::string& folder, Coverage& coverage) {
-  return TestRun(program, test, folder, coverage).play();
+                      const std::string& folder, DialogueSource& dialogues, Coverage& coverage) {
+  return TestRun(program, test, folder, dialogues, coverage).play();
 }
 
 }  // namespace sluice::app

@@ -43,12 +43,15 @@ struct TestOutcome {
   std::vector<StepFailure>
       failures;        // of the first session that failed: what follows depends on it
   std::string broken;  // not empty: the test cannot be played (a given value of no type)
+  std::string skipped;                                 // not empty: why the rest could not be presented
   bool passed() const { return failures.empty() && broken.empty(); }
 };
 
 // `folder` is that of the test's file, with its slash.
+class DialogueSource;
+
 TestOutcome play_test(const policy::ProgramPtr& program, const PolicyTest& test,
-                      const std::string& folder, Coverage& coverage);
+                      const std::string& folder, DialogueSource& dialogues, Coverage& coverage);
 
 // What is wrong with an outcome; empty: nothing.
 std::string mismatch(const Expectation& expected, const StepOutcome& got, bool shadow);

@@ -64,7 +64,9 @@ std::string details(const TestOutcome& outcome) {
 }  // namespace
 
 void print_test(const PlayedTest& test, std::ostream& out) {
-  out << (test.outcome.passed() ? "ok    " : "FAIL  ") << test.suite << ": " << test.name << "\n"
+  const bool skipped = test.outcome.passed() && !test.outcome.skipped.empty();
+  out << (skipped ? "skip  " : test.outcome.passed() ? "ok    " : "FAIL  ") << test.suite << ": " << test.name
+      << (skipped ? " (" + test.outcome.skipped + ")" : std::string()) << "\n"
       << details(test.outcome);
 }
 

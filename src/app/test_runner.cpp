@@ -5,8 +5,11 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <ostream>
 
+#include "app/mta_dialogue.h"
+#include "app/smtp_dialogue.h"
 #include "app/test_report.h"
 #include "app/test_suite.h"
 #include "base/text.h"
@@ -17,13 +20,14 @@ namespace sluice::app {
 
 namespace {
 
-constexpr int kFailed = 65, kNoInput = 66, kCannotWrite = 73, kBadPolicy = 78;  // sysexits.h
+constexpr int kFailed = 65, kNoInput = 66, kUnavailable = 69, kCannotWrite = 73, kBadPolicy = 78;  // sysexits.h
 
 class Run {
  public:
   Run(const TestOptions& options, std::ostream& out) : options_(options), out_(out) {}
 
   int all() {
+    if (const int wrong = choose_dialogues(); wrong != 0) return wrong;
     for (const std::string& file : options_.files) play_file(file);
     if (!options_.junit.empty()) write_junit();
     if (options_.coverage || options_.coverage_min) coverage_.print(out_);
@@ -32,6 +36,19 @@ class Run {
   }
 
  private:
+  int choose_dialogues() {
+    if (options_.mta.empty()) {
+      dialogues_ = std::make_unique<SmtpDialogues>();
+      return 0;
+    }
+    auto made = make_mta_dialogues({options_.mta, options_.listen});
+    if (!made) {
+      out_ << made.error().what << "\n";
+      return kUnavailable;
+    }
+    dialogues_ = std::move(*made);
+    return 0;
+  }
   void raise(int status) { status_ = std::max(status_, status); }
 
   void play_file(const std::string& file) {
@@ -68,10 +85,12 @@ class Run {
     played.suite = file;
     played.name = test.name;
     played.outcome =
-        play_test(program, test, slash == std::string::npos ? "" : path.substr(0, slash + 1), seen);
+        play_test(program, test, slash == std::string::npos ? "" : path.substr(0, slash + 1), *dialogues_,
+                  seen);
     played.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_test(played, out_);
+    if (!played.outcome.skipped.empty()) ++skipped_;
     if (!played.outcome.passed()) {
       ++failed_;
       raise(kFailed);
@@ -89,7 +108,8 @@ class Run {
   }
 
   void summarise() {
-    out_ << fmt::format("{} tests, {} failed\n", played_.size(), failed_);
+    out_ << fmt::format("{} tests, {} failed", played_.size(), failed_)
+         << (skipped_ > 0 ? fmt::format(", {} skipped\n", skipped_) : "\n");
     if (!options_.coverage_min || coverage_.percent() >= *options_.coverage_min) return;
     out_ << fmt::format("coverage {} % is below {} %\n", coverage_.percent(),
                         *options_.coverage_min);
@@ -100,7 +120,8 @@ class Run {
   std::ostream& out_;
   std::vector<PlayedTest> played_;
   CoverageReport coverage_;
-  std::size_t failed_ = 0;
+  std::unique_ptr<DialogueSource> dialogues_;
+  std::size_t failed_ = 0, skipped_ = 0;
   int status_ = 0;
 };
 

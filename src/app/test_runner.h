@@ -18,6 +18,7 @@ struct TestOptions {
   bool coverage = false;            // per rule: matched, not matched, unknown, exempted
   std::optional<int> coverage_min;  // percent of what can be seen
   std::string junit;                // path of a JUnit report; empty: none
+  std::string mta, listen;          // HOST:PORT of an MTA and where it finds its milter: played through it
   bool fold_local_part = true;
 };
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""`sluice test FILE --mta`: the tests of policies played through a real Postfix."""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+
+from rig import case
+
+SCENARIOS = os.environ.get("SLUICE_SCENARIOS", os.path.join(case.REPOSITORY, "..", "shared", "scenarios"))
+
+
+class MtaMode(case.ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.socket = os.path.join(cls.folder, "test.sock")
+        # Whatever a policy lets pass, the MTA takes and throws away; its own limits are out of the way.
+        cls.mta = cls.start_mta("postfix", [f"unix:{cls.socket}"], domains=("unused.test",), settings={
+            "smtpd_relay_restrictions": "permit", "smtpd_recipient_limit": "5000",
+            "message_size_limit": "0", "smtpd_helo_required": "no"})
+
+    def play(self, files):
+        """Lines of the run by their first word: {"ok": [...], "FAIL": [...], "skip": [...]}."""
+        group = os.stat(self.folder).st_gid
+        del group
+        run = subprocess.run([os.environ["SLUICE_BIN"], "test", *files, "--mta", f"127.0.0.1:{self.mta.port}",
+                              "--listen", f"unix:{self.socket}"], capture_output=True, text=True, timeout=280, check=False,
+                             preexec_fn=lambda: os.umask(0))
+        lines = {"ok": [], "FAIL": [], "skip": []}
+        for line in run.stdout.splitlines():
+            found = re.match(r"(ok|FAIL|skip)\s+(.*)", line)
+            if found:
+                lines[found[1]].append(found[2])
+        self.assertEqual([], lines["FAIL"], run.stdout[-4000:] + run.stderr)
+        return lines
+
+    def test_the_shipped_policies_pass_through_postfix(self):
+        files = sorted(glob.glob(os.path.join(case.REPOSITORY, "policies", "*.yaml")))
+        lines = self.play(files)
+        self.assertGreater(len(lines["ok"]), len(lines["skip"]), lines["skip"])
+
+    def test_at_least_half_of_the_scenarios_pass_through_postfix(self):
+        files = sorted(glob.glob(os.path.join(SCENARIOS, "*.yaml")))
+        if not files:
+            self.skipTest("no scenarios here (SLUICE_SCENARIOS)")
+        lines = self.play(files)
+        skipped = {line.split(": ")[0] for line in lines["skip"]}
+        whole = {line.split(": ")[0] for line in lines["ok"]} - skipped
+        print(f"{len(whole)} of {len(files)} scenarios whole, {len(lines['ok'])} tests, {len(lines['skip'])} skipped", file=sys.stderr)
+        self.assertGreaterEqual(len(whole), len(files) / 2, "\n".join(lines["skip"]))
+
+
+if __name__ == "__main__":
+    sys.exit(case.main())
