@@ -109,6 +109,7 @@ class MtaDialogue final : public TestDialogue {
   }
 
   StepOutcome play(const std::string& command) override {
+    skipped_.clear();
     if (equal_folded(command, "CONNECT")) return greeting_;
     const std::string word = fold(std::string_view(command).substr(0, command.find_first_of(" :")));
     if (word == "starttls" || word == "auth") {
@@ -168,6 +169,10 @@ class MtaDialogue final : public TestDialogue {
       record.trace.insert(record.trace.begin(), trace.begin(), trace.end());
       outcome.record = std::move(record);
     }
+    // Postfix's words when it cannot reach its milter, Sendmail's have no number of their own.
+    const bool unreachable = reply.code == 451 && reply.text.find("Service unavailable") == 0;
+    if (!outcome.record && unreachable) wrong_ = "the MTA does not reach its milter: " + reply.text;
+    if (!outcome.record && reply.code >= 400) skipped_ = "the MTA answers this itself: " + reply.text;
     if (!outcome.record) return outcome;
     const mail::Verdict& verdict = outcome.record->verdict;
     outcome.quarantine = verdict.action == mail::Action::Quarantine;
