@@ -1,6 +1,7 @@
 // The command line: one table of commands. A new command is a function in commands.h and a row
 // here; help, completion and the manual page follow from the table.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "app/commands.h"
@@ -256,6 +257,21 @@ const Command kCommands[] = {
     {"completion", "Print the completion script of a shell", define_completion},
 };
 
+bool is_command(std::string_view name) {
+  return std::any_of(std::begin(kCommands), std::end(kCommands),
+                     [name](const Command& command) { return name == command.name; });
+}
+
+int unknown_command(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  const std::string_view near = nearest(name, names);
+  std::cerr << "sluice: unknown command `" << name << "`";
+  if (!near.empty()) std::cerr << "; did you mean `" << near << "`?";
+  std::cerr << " (`sluice --help` lists them)\n";
+  return kUsage;
+}
+
 constexpr const char* kFooter =
     "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not "
     "answer, 78 configuration.\n"
@@ -273,6 +289,7 @@ int run_command_line(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     runs.emplace_back(sub, command.define(*sub));
   }
+  if (argc > 1 && argv[1][0] != '-' && !is_command(argv[1])) return unknown_command(argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

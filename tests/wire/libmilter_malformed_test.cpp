@@ -1,5 +1,5 @@
 // What libmilter itself does with malformed input: the table of
-// docs/decisions/malformed-milter-peers.md holds, and the attack that Sluice is tested with is one
+// docs/decisions/0007-malformed-milter-peers.md holds, and the attack that Sluice is tested with is one
 // that libmilter lives through.
 #include <catch2/catch.hpp>
 #include <future>

@@ -2,7 +2,7 @@
 //
 // A case says in which state of a session it comes and what libmilter 1.0.1 does with it: the
 // letters of the answers it sends, then `closed` if it ends the connection, nothing if it stays
-// silent (see docs/decisions/malformed-milter-peers.md).
+// silent (see docs/decisions/0007-malformed-milter-peers.md).
 #pragma once
 
 #include <chrono>
