@@ -268,6 +268,16 @@ const std::vector<Row>& rows() {
   return all;
 }
 
+// Keys of the design that this version reads and checks, but that nothing here acts on: said when one is set, because a
+// setting that silently does nothing is worse than none.
+bool has_no_effect(std::string_view path) {
+  static const std::vector<std::string_view> kGroups = {"redis.", "scanners.", "callout.", "history.", "admin."};
+  static const std::vector<std::string_view> kKeys = {"pepper_file", "authserv_id"};
+  const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
+  return std::any_of(kGroups.begin(), kGroups.end(), begins) ||
+         std::find(kKeys.begin(), kKeys.end(), path) != kKeys.end();
+}
+
 void unknown_key(Reader& reader, const std::string& path, const policy::Scalar& key) {
   std::vector<std::string_view> names;
   for (const Row& row : rows()) names.push_back(row.key.path);
@@ -291,6 +301,8 @@ void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
                                   [&](const Row& r) { return r.key.path == path; });
     if (row != rows().end()) {
       row->read(reader, value);
+      if (has_no_effect(path))
+        reader.diagnostics().warning("W107", key.whole(), "`" + path + "` has no effect in this version");
     } else if (is_group(path) && value.kind == YamlNode::Kind::Map) {
       read_map(reader, value, path + ".");
     } else if (is_group(path)) {

@@ -67,6 +67,13 @@ TEST_CASE("config: a file that is not there, or is no map, is an error and not a
   CHECK_FALSE(load("").diagnostics.ok());
 }
 
+TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
+  const auto l = load("policies: [a.yaml]\nscanners: {spam: {engine: rspamd, address: '127.0.0.1:11333'}}\n");
+  CHECK(l.diagnostics.ok());
+  CHECK(l.diagnostics.warnings() == 2);
+  CHECK(l.diagnostics.render().find("`scanners.spam.engine` has no effect in this version") != std::string::npos);
+}
+
 TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }
 
 TEST_CASE("config: the shipped file has every key, and loads") {
