@@ -20,6 +20,7 @@
 #include "backends/cares_resolver.h"
 #include "backends/embedded_store.h"
 #include "engine/ledger.h"
+#include "engine/local_limiter.h"
 #include "facts/geo_database.h"
 #include "milter/libmilter_adapter.h"
 
@@ -66,6 +67,7 @@ class Service final : public milter::SessionSource {
   ShadowEvidence shadow_;
   DecisionFanout sink_;
   engine::Ledger ledger_;
+  engine::LocalLimiter local_limiter_{clock_};
   std::unique_ptr<Generations> generations_;
   std::unique_ptr<backends::EmbeddedStore> store_;
   std::unique_ptr<backends::CaresResolver> dns_;
@@ -119,6 +121,7 @@ int Service::open_backends() {
   services_.dns = dns_.get();
   services_.sink = &sink_;
   services_.ledger = &ledger_;
+  services_.local_store = &local_limiter_;
   services_.settings.trusted_relays = config_.trusted_relays;
   services_.settings.delimiters = config_.delimiter;
   services_.settings.fold_local_part = config_.fold_local_part;

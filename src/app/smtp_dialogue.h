@@ -14,6 +14,7 @@
 #include "backends/given_dns.h"
 #include "backends/reference_store.h"
 #include "engine/ledger.h"
+#include "engine/local_limiter.h"
 #include "engine/session.h"
 
 namespace sluice::app {
@@ -34,7 +35,8 @@ struct TestWorld {
   }
   policy::ProgramPtr program;
   VirtualClock clock;
-  backends::ReferenceStore store, local;
+  backends::ReferenceStore store;
+  engine::LocalLimiter local;
   SwitchedStore switched;
   engine::Ledger ledger;
   engine::Services services;

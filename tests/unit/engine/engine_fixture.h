@@ -10,6 +10,7 @@
 #include "backends/given_dns.h"
 #include "backends/reference_store.h"
 #include "engine/ledger.h"
+#include "engine/local_limiter.h"
 #include "engine/session.h"
 #include "facts/fact.h"
 #include "policy/policy_source.h"
@@ -100,7 +101,8 @@ struct Filter {
   }
   policy::ProgramPtr program;
   VirtualClock clock;
-  backends::ReferenceStore memory{clock}, local{clock};
+  backends::ReferenceStore memory{clock};
+  LocalLimiter local{clock};
   WatchedStore store{memory};
   Ledger ledger;
   backends::GivenDns dns;

@@ -382,3 +382,29 @@ rules:
   CHECK(Client(filter).connect() == "421 4.3.2 connections");
   CHECK(filter.used("connections") == 2);
 }
+
+TEST_CASE("limits: the local limiter is exact, bounded and answers limits only") {
+  VirtualClock clock(TimePoint{std::chrono::hours{24 * 20'000}});
+  LocalLimiter local(clock);
+  const auto ask = [&](backends::StateOp op) {
+    backends::StateAnswer got;
+    local.submit({std::move(op)}, [&got](const auto& answers) { got = answers.front(); });
+    return got;
+  };
+  backends::Reserve reserve;
+  reserve.key = "k";
+  reserve.windows = {{2, Duration{60'000}}};
+  for (reserve.id = 1; reserve.id <= 2; ++reserve.id) {
+    CHECK(ask(reserve).granted);
+    backends::Commit commit;
+    commit.id = reserve.id;
+    commit.key = reserve.key;
+    commit.windows = reserve.windows;
+    CHECK(ask(commit).available);
+  }
+  CHECK_FALSE(ask(reserve).granted);
+  clock.advance(Duration{62'000});
+  ++reserve.id;
+  CHECK(ask(reserve).granted);
+  CHECK_FALSE(ask(backends::Seen{"x"}).available);
+}
