@@ -52,6 +52,9 @@ FactTable::~FactTable() = default;
 
 FactTable::Life FactTable::life_of(const policy::FactSignature& signature) {
   if (signature.name == "score") return Life::Score;
+  // What lists say of helo and sender joins what they say of the client: never final before the
+  // end of the event.
+  if (signature.name == "dnsbl.names" || signature.name == "dnsbl.text") return Life::Event;
   if (begins_with(signature.name, "time.") || begins_with(signature.name, "command."))
     return Life::Event;
   if (signature.scope == mail::Scope::Recipient) return Life::Recipient;

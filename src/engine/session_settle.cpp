@@ -24,6 +24,14 @@ bool is_held_stage(Stage stage) {
   return stage == Stage::Connect || stage == Stage::Helo || stage == Stage::Mail;
 }
 
+// An exemption may match at each message or recipient; it is in force once.
+void add_once(std::vector<Scopes::Exemption>& in_force, RuleId exemption, Stage stage) {
+  const bool known = std::any_of(in_force.begin(), in_force.end(), [exemption](const auto& other) {
+    return other.rule == exemption;
+  });
+  if (!known) in_force.push_back({exemption, stage});
+}
+
 bool is_accepted(const Found& answer) {
   return !answer || answer.action == Action::Quarantine || answer.action == Action::Discard;
 }
@@ -94,8 +102,10 @@ Answer Session::State::finish() {
 void Session::State::settle_stage(StageEvent& event) {
   for (const RuleId exemption : out->exemptions) {
     const mail::Scope scope = program->rule(exemption).exempt_scope;
-    if (scope == mail::Scope::Connection) scopes.connection.push_back({exemption, stage});
-    if (scope == mail::Scope::Transaction) scopes.message.push_back({exemption, stage});
+    if (scope != mail::Scope::Recipient) {
+      add_once(scope == mail::Scope::Connection ? scopes.connection : scopes.message, exemption,
+               stage);
+    }
   }
   if (stage == Stage::Connect || stage == Stage::Helo || stage == Stage::Command) {
     for (const Contribution& points : out->points)

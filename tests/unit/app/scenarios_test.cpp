@@ -42,15 +42,17 @@ TEST_CASE("scenarios: every policy passes its own dialogues") {
   }
 }
 
-TEST_CASE("scenarios: the shipped policies pass their tests") {
-  const std::vector<std::string> files = policies_in(std::string(SLUICE_SOURCE_DIR) + "/policies");
-  REQUIRE_FALSE(files.empty());
-  for (const std::string& file : files) {
-    sluice::app::TestOptions options;
-    options.files = {file};
-    std::ostringstream out;
-    const int status = sluice::app::run_tests(options, out);
-    INFO(out.str());
-    CHECK(status == 0);
+TEST_CASE("scenarios: the shipped policies and the dialogues of the language pass their tests") {
+  for (const char* folder : {"/policies", "/tests/dialogues"}) {
+    const std::vector<std::string> files = policies_in(std::string(SLUICE_SOURCE_DIR) + folder);
+    REQUIRE_FALSE(files.empty());
+    for (const std::string& file : files) {
+      sluice::app::TestOptions options;
+      options.files = {file};
+      std::ostringstream out;
+      const int status = sluice::app::run_tests(options, out);
+      INFO(out.str());
+      CHECK(status == 0);
+    }
   }
 }
