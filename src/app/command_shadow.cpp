@@ -24,9 +24,9 @@ std::vector<engine::Would> parse_would(std::string_view text) {
     const auto parts = split(one, ':');
     if (parts.size() < 2) continue;
     engine::Would would;
-    would.rule = std::string(parts[0]);
+    would.rule = log_value(parts[0]);
     std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), would.code);
-    if (parts.size() > 2) would.status = std::string(parts[2]);
+    if (parts.size() > 2) would.status = log_value(parts[2]);
     list.push_back(std::move(would));
   }
   return list;
@@ -45,8 +45,8 @@ int from_log(const ShadowOptions& options, std::ostream& out, std::ostream& err)
   std::uint64_t decisions = 0;
   while (reader.next(fields, record.at)) {
     ++decisions;
-    record.policy = text_of(fields, "policy");
-    record.rule = text_of(fields, "rule");
+    record.policy = log_value(text_of(fields, "policy"));
+    record.rule = log_value(text_of(fields, "rule"));
     record.client = text_of(fields, "client");
     record.from = text_of(fields, "from");
     record.to = text_of(fields, "to");

@@ -133,7 +133,8 @@ Result<ReplaySourcePtr> open_maildir(const std::string& path) {
 }
 
 Result<ReplaySourcePtr> open_eml(const std::string& path) {
-  if (!fs::is_directory(path)) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
     if (!std::ifstream(path)) return permanent("cannot read " + path);
     return ReplaySourcePtr(std::make_unique<MailFiles>(std::vector<MailFile>{{0, path}}));
   }

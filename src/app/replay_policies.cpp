@@ -13,7 +13,8 @@ constexpr Duration kDnsPatience{5'000};
 // A service configuration names its policies under `policies:`, a policy says what it is by
 // `policy:`.
 bool is_policy(const std::string& path) {
-  if (std::filesystem::is_directory(path)) return true;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return true;
   const auto lines = LineReader::open(path);
   if (!lines) return false;
   for (std::string_view line; (*lines)->next(line);)

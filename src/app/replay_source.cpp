@@ -38,6 +38,11 @@ const SourceKind kKinds[] = {
     {"eml", open_eml},
 };
 
+bool is_folder(const std::string& path) {
+  std::error_code error;  // what cannot be looked at is none
+  return fs::is_directory(path, error);
+}
+
 bool has_extension(const std::string& path, std::string_view extension) {
   return path.size() > extension.size() && path.substr(path.size() - extension.size()) == extension;
 }
@@ -67,9 +72,9 @@ Result<ReplaySourcePtr> open_replay_source(const std::string& path, const std::s
   }
   if (!kind.empty())
     return permanent("--kind `" + kind + "`: postfix, decisions, mbox, maildir or eml");
-  if (path != "-" && fs::is_directory(path))
-    return fs::is_directory(path + "/cur") || fs::is_directory(path + "/new") ? open_maildir(path)
-                                                                              : open_eml(path);
+  if (path != "-" && is_folder(path))
+    return is_folder(path + "/cur") || is_folder(path + "/new") ? open_maildir(path)
+                                                                : open_eml(path);
   return has_extension(path, ".eml") ? open_eml(path) : by_content(path);
 }
 
