@@ -17,6 +17,9 @@ std::string text_of(const DecisionFields& fields, std::string_view name) {
   return found != fields.end() ? found->second : std::string();
 }
 
+// What is printed of a log that may be anybody's.
+std::string shown(const std::string& text) { return text.empty() ? text : log_value(text); }
+
 // "no-rdns:550:5.7.25,gl:450:4.7.1"
 std::vector<engine::Would> parse_would(std::string_view text) {
   std::vector<engine::Would> list;
@@ -45,8 +48,8 @@ int from_log(const ShadowOptions& options, std::ostream& out, std::ostream& err)
   std::uint64_t decisions = 0;
   while (reader.next(fields, record.at)) {
     ++decisions;
-    record.policy = log_value(text_of(fields, "policy"));
-    record.rule = log_value(text_of(fields, "rule"));
+    record.policy = shown(text_of(fields, "policy"));
+    record.rule = shown(text_of(fields, "rule"));
     record.client = text_of(fields, "client");
     record.from = text_of(fields, "from");
     record.to = text_of(fields, "to");
