@@ -36,17 +36,15 @@ std::string name_of(const std::vector<std::string>& paths) {
 int check_command(const CheckOptions& options, std::ostream& out, std::ostream& err) {
   Diagnostics config_diagnostics;
   std::vector<std::string> paths = options.policies;
-  std::vector<policy::FactSignature> service_facts;
-  bool fold = true;
+  policy::CompileOptions compile;
   if (paths.empty()) {
-    const ServiceConfig config =
-        load_config(options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
+    const ServiceConfig config = load_config(
+        options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
     paths = config.policies;
-    service_facts = config.facts;
-    fold = config.fold_local_part;
+    compile = compile_options(config);
   }
   LoadedPolicy loaded;
-  if (!paths.empty()) loaded = load_program(paths, service_facts, fold);
+  if (!paths.empty()) loaded = load_program(paths, compile);
   loaded.diagnostics.append(config_diagnostics);
   const bool ok = loaded.diagnostics.ok();
   if (options.json) {

@@ -7,8 +7,9 @@
 
 namespace sluice::app {
 
-Generations::Generations(const ServiceConfig& config, policy::ProgramPtr first)
-    : config_(config), program_(std::move(first)), stamps_(stamps(*program_)) {
+Generations::Generations(const ServiceConfig& config, policy::ProgramPtr first,
+                         std::shared_ptr<policy::ListPool> lists)
+    : config_(config), lists_(std::move(lists)), program_(std::move(first)), stamps_(stamps(*program_)) {
   state_.loaded = SystemClock().now();
 }
 
@@ -40,7 +41,8 @@ std::vector<Generations::FileStamp> Generations::stamps(const policy::Program& p
 
 Result<std::string> Generations::reload() {
   const std::lock_guard one_at_a_time(reloading_);
-  LoadedPolicy loaded = load_program(config_);
+  LoadedPolicy loaded = load_program(config_, lists_);
+  if (loaded.program) policy::warn_about_renames(*current(), *loaded.program, loaded.diagnostics);
   const std::string line = summary(config_.policies.front(), loaded);
   const std::string text = loaded.diagnostics.render() + line;
   const std::lock_guard lock(mutex_);

@@ -20,7 +20,8 @@ struct ReloadState {
 // Threads: any.
 class Generations {
  public:
-  Generations(const ServiceConfig& config, policy::ProgramPtr first);
+  // `lists`: the pool that `first` was compiled with.
+  Generations(const ServiceConfig& config, policy::ProgramPtr first, std::shared_ptr<policy::ListPool> lists);
   policy::ProgramPtr current() const;
   // Loads the files again. Diagnostics as text when they are broken; the old program stays.
   Result<std::string> reload();
@@ -37,6 +38,7 @@ class Generations {
   std::vector<FileStamp> stamps(const policy::Program& program) const;
 
   const ServiceConfig& config_;
+  std::shared_ptr<policy::ListPool> lists_;
   mutable std::mutex mutex_;
   std::mutex reloading_;
   policy::ProgramPtr program_;

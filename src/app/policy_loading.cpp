@@ -5,15 +5,19 @@
 
 namespace sluice::app {
 
+policy::CompileOptions compile_options(const ServiceConfig& config) {
+  policy::CompileOptions options;
+  options.service_facts = config.facts;
+  options.fold_local_part = config.fold_local_part;
+  options.delimiters = config.delimiter;
+  return options;
+}
+
 LoadedPolicy load_program(const std::vector<std::string>& paths,
-                          const std::vector<policy::FactSignature>& service_facts,
-                          bool fold_local_part) {
+                          const policy::CompileOptions& options) {
   LoadedPolicy loaded;
   const policy::PolicySource source = policy::load_policy(paths, loaded.diagnostics);
   loaded.rules = source.rules.size();
-  policy::CompileOptions options;
-  options.service_facts = service_facts;
-  options.fold_local_part = fold_local_part;
   // Compiled even after syntax errors: all mistakes are told at once.
   loaded.program =
       policy::compile(source, facts::built_in_vocabulary(), options, loaded.diagnostics);
@@ -21,8 +25,10 @@ LoadedPolicy load_program(const std::vector<std::string>& paths,
   return loaded;
 }
 
-LoadedPolicy load_program(const ServiceConfig& config) {
-  return load_program(config.policies, config.facts, config.fold_local_part);
+LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::ListPool> pool) {
+  policy::CompileOptions options = compile_options(config);
+  options.pool = std::move(pool);
+  return load_program(config.policies, options);
 }
 
 namespace {

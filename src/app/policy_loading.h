@@ -1,6 +1,7 @@
 // Loads and compiles the policy of a service or of files named on the command line: one way for
 // run, check, reload, test and explain.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,12 @@ struct LoadedPolicy {
   std::size_t rules = 0;
 };
 
-LoadedPolicy load_program(const std::vector<std::string>& paths,
-                          const std::vector<policy::FactSignature>& service_facts,
-                          bool fold_local_part);
-LoadedPolicy load_program(const ServiceConfig& config);
+// What compiling needs to know of the service. Lists are shared by content with what the same pool compiled before, so a
+// reload holds no second copy of them.
+policy::CompileOptions compile_options(const ServiceConfig& config);
+
+LoadedPolicy load_program(const std::vector<std::string>& paths, const policy::CompileOptions& options);
+LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::ListPool> pool = nullptr);
 
 // "mx.yaml: 19 rules, 17 errors, 1 warning"
 std::string summary(const std::string& name, const LoadedPolicy& policy);

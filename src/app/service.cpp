@@ -23,6 +23,7 @@
 #include "engine/local_limiter.h"
 #include "facts/geo_database.h"
 #include "milter/libmilter_adapter.h"
+#include "policy/list_pool.h"
 
 namespace sluice::app {
 namespace {
@@ -86,10 +87,11 @@ int fail(int code, const std::string& what) {
 }
 
 int Service::open_policy() {
-  LoadedPolicy loaded = load_program(config_);
+  const auto lists = std::make_shared<policy::ListPool>();
+  LoadedPolicy loaded = load_program(config_, lists);
   std::cerr << loaded.diagnostics.render();
   if (!loaded.program) return fail(kConfig, summary(config_.policies.front(), loaded));
-  generations_ = std::make_unique<Generations>(config_, std::move(loaded.program));
+  generations_ = std::make_unique<Generations>(config_, std::move(loaded.program), lists);
   return kOk;
 }
 
