@@ -84,15 +84,20 @@ void FactTable::set_score(double score, bool is_pending) {
 }
 
 const RecipientState* FactTable::recipient_state(std::uint32_t recipient) const {
-  if (recipient == kNoElement) return known_.trying ? &known_.trying_state : nullptr;
+  if (recipient == kNoElement) return known_.trying_state.get();
   return recipient < known_.accepted_states.size() ? &known_.accepted_states[recipient] : nullptr;
 }
 RecipientState* FactTable::recipient_state(std::uint32_t recipient) {
   return const_cast<RecipientState*>(std::as_const(*this).recipient_state(recipient));
 }
 
+const mail::Tls& FactTable::tls() const {
+  static const mail::Tls none;
+  return known_.tls ? *known_.tls : none;
+}
+
 const mail::Recipient* FactTable::recipient() const {
-  if (element_ == kNoElement) return known_.trying ? &*known_.trying : nullptr;
+  if (element_ == kNoElement) return known_.trying.get();
   return element_ < known_.accepted.size() ? &known_.accepted[element_] : nullptr;
 }
 

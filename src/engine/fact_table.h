@@ -61,19 +61,15 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
 
   // --- facts::FactContext ---
   const mail::Connection& connection() const override { return known_.connection; }
-  const mail::Tls& tls() const override { return known_.tls; }
+  const mail::Tls& tls() const override;
   const std::string* helo() const override { return known_.helo ? &*known_.helo : nullptr; }
-  const mail::Envelope* envelope() const override {
-    return known_.envelope ? &*known_.envelope : nullptr;
-  }
+  const mail::Envelope* envelope() const override { return known_.envelope.get(); }
   const mail::Recipient* recipient() const override;
   const facts::RecipientCounts* recipient_counts() const override;
   const std::vector<mail::Recipient>& accepted_recipients() const override {
     return known_.accepted;
   }
-  const mail::Message* message() const override {
-    return known_.message ? &*known_.message : nullptr;
-  }
+  const mail::Message* message() const override { return known_.message.get(); }
   const facts::MessageContent* content() override;
   const std::string* profile() const override {
     return known_.profile ? &*known_.profile : nullptr;

@@ -91,12 +91,19 @@ void Session::State::end_transaction(bool accepted) {
   known.accepted.clear();
   known.accepted_states.clear();
   known.trying.reset();
+  known.trying_state.reset();
   known.message.reset();
   known.profile.reset();
 }
 
+void Session::State::set_tls(mail::Tls tls) {
+  known.tls.reset();
+  if (tls.active) known.tls = std::move(tls);
+}
+
 void Session::State::begin_message() {
   known.trying.reset();
+  known.trying_state.reset();
   known.message.emplace();
   choose_message_profile();
 }
@@ -153,13 +160,13 @@ Progress Session::helo(std::string name, mail::Tls tls) {
   state_->forget_helo();
   cut(name, state_->services.resources.argument_bytes);
   state_->known.helo = std::move(name);
-  state_->known.tls = std::move(tls);
+  state_->set_tls(std::move(tls));
   return state_->begin(mail::Stage::Helo);
 }
 
 Progress Session::mail_from(mail::Envelope envelope, mail::Tls tls) {
   cut(envelope.sender_path, state_->services.resources.argument_bytes);
-  state_->known.tls = std::move(tls);
+  state_->set_tls(std::move(tls));
   state_->begin_transaction(std::move(envelope));
   return state_->begin(mail::Stage::Mail);
 }
@@ -171,9 +178,9 @@ Progress Session::rcpt_to(mail::Recipient recipient, std::string queue_id) {
   if (!queue_id.empty()) state.known.envelope->queue_id = std::move(queue_id);
   ++state.transaction.tried;
   state.known.trying = std::move(recipient);
-  state.known.trying_state = RecipientState();
-  state.known.trying_state.counts = {static_cast<int>(state.known.accepted.size()) + 1,
-                                     state.transaction.tried, state.transaction.failed};
+  state.known.trying_state.emplace();
+  state.known.trying_state->counts = {static_cast<int>(state.known.accepted.size()) + 1,
+                                      state.transaction.tried, state.transaction.failed};
   state.is_over_cap = state.known.accepted.size() >= state.services.resources.recipients;
   return state.begin(mail::Stage::Rcpt);
 }

@@ -101,7 +101,7 @@ void Session::State::decide_held(Walk& walk, bool only_ask) {
 // --- profiles (LANGUAGE 6, ruling 9) ---
 
 void Session::State::note_content_exemptions() {
-  auto& exempt = known.trying_state.content_exempt;
+  auto& exempt = known.trying_state->content_exempt;
   exempt.clear();
   for (const RuleId exemption : out->exemptions) {
     if (program->rule(exemption).exempt_scope != mail::Scope::Recipient) continue;
@@ -122,14 +122,14 @@ void Session::State::choose_profile() {
     return;
   }
   const auto* text = profile->get_if<std::string>();
-  known.trying_state.profile = text != nullptr ? *text : std::string();
+  known.trying_state->profile = text != nullptr ? *text : std::string();
 }
 
 bool Session::State::needs_own_message() const {
   if (!program->recipients() || !program->recipients()->split_unauthenticated) return false;
   if (known.accepted_states.empty() || (known.envelope && known.envelope->login)) return false;
   const RecipientState& first = known.accepted_states.front();
-  const RecipientState& other = known.trying_state;
+  const RecipientState& other = *known.trying_state;
   return first.profile != other.profile || first.content_exempt != other.content_exempt;
 }
 
@@ -204,7 +204,7 @@ void Session::State::choose_answer() {
       answer = strong ? strong : out->weak;
       return;
     case Stage::Data:
-      answer = strong ? strong : transaction.at_data ? transaction.at_data : out->weak;
+      answer = strong ? strong : transaction.at_data ? *transaction.at_data : out->weak;
       return;
     case Stage::Headers:
       answer = strong;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "engine/box.h"
 #include "engine/fact_memo.h"
 #include "engine/state_requests.h"
 #include "facts/fact.h"
@@ -44,14 +45,14 @@ struct EventFacts {
 
 struct SessionFacts {
   mail::Connection connection;
-  mail::Tls tls;
+  Box<mail::Tls> tls;  // when it is active
   std::optional<std::string> helo;
-  std::optional<mail::Envelope> envelope;
+  Box<mail::Envelope> envelope;
   std::vector<mail::Recipient> accepted;
   std::vector<RecipientState> accepted_states;  // of the same index
-  std::optional<mail::Recipient> trying;       // RCPT at hand
-  RecipientState trying_state;
-  std::optional<mail::Message> message;
+  Box<mail::Recipient> trying;                  // RCPT at hand
+  Box<RecipientState> trying_state;             // there when `trying` is
+  Box<mail::Message> message;
   std::optional<std::string> profile;  // of the message, when the policy has profiles
   int unknown_commands = 0;
   std::string command;

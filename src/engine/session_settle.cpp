@@ -251,10 +251,10 @@ void Session::State::accept_recipient() {
   }
   for (const RuleId exemption : out->exemptions) {
     if (program->rule(exemption).exempt_scope == mail::Scope::Recipient)
-      known.trying_state.exemptions.push_back(exemption);
+      known.trying_state->exemptions.push_back(exemption);
   }
   known.accepted.push_back(*known.trying);
-  known.accepted_states.push_back(std::move(known.trying_state));
+  known.accepted_states.push_back(std::move(*known.trying_state));
 }
 
 void Session::State::refuse_recipient() {

@@ -29,7 +29,7 @@ struct Transaction {
   std::vector<backends::SeenRecord> seen;
   std::vector<Mark> marks;
   std::vector<PreparedAction> actions;  // changes to the message
-  Found at_data;                        // the null sender's weak deferral
+  Box<Found> at_data;                   // the null sender's weak deferral
   std::vector<std::unique_ptr<GreylistUse>> at_data_greylists;
   int tried = 0, failed = 0;
   Duration waited{0};  // of message_deadline
@@ -45,6 +45,7 @@ class Session::State {
   Progress begin(mail::Stage stage);
   Progress drive();
   void begin_transaction(mail::Envelope envelope);
+  void set_tls(mail::Tls tls);
   void begin_message();  // at DATA, or at what comes first when DATA is not negotiated
   void end_transaction(bool accepted);
   void forget_helo();
