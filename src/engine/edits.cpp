@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "engine/footer.h"
 #include "mail/address.h"
 
 namespace sluice::engine {
@@ -67,13 +68,18 @@ class EditList {
         push(Edit::Kind::SetSender, bare_path(action.text), {});
         break;
       case Kind::Footer:
-        push(Edit::Kind::Footer, {}, action.text);
+        footer_ += (footer_.empty() || footer_.back() == '\n' ? "" : "\n") + action.text;
         break;
       default:
         break;  // no edit: lists, log
     }
   }
-  std::vector<Edit> take() { return std::move(edits_); }
+  std::vector<Edit> take() {
+    // The front end replaces the body as a whole.
+    if (auto body = footer_.empty() ? std::nullopt : body_with_footer(message_, footer_))
+      push(Edit::Kind::Footer, {}, std::move(*body));
+    return std::move(edits_);
+  }
 
  private:
   void push(Edit::Kind kind, std::string name, std::string value, int index = 0) {
@@ -115,6 +121,7 @@ class EditList {
   std::optional<std::string> subject_;
   bool has_subject_ = false;
   std::optional<std::size_t> place_;  // of the edit of the subject
+  std::string footer_;                // of all rules, in their order
 };
 
 }  // namespace

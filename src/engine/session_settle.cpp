@@ -368,6 +368,8 @@ void Session::State::carry_out(const PreparedAction& action) {
     case Kind::Log:
       break;  // told in the record
     default:
+      // A recipient that is not in the message changes nothing in it.
+      if (stage == Stage::Rcpt && (!is_accepted(answer) || known.trying->refused_by_mta)) break;
       transaction.actions.push_back(action);
       if (action.kind == Kind::DropRecipient && stage == Stage::Rcpt)
         transaction.actions.back().name = known.trying->path;

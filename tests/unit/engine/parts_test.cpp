@@ -148,6 +148,34 @@ TEST_CASE("edits: redirect takes all recipients out and puts one in") {
   CHECK(edits[2] == mail::Edit{mail::Edit::Kind::AddRecipient, "abuse@example.com", "", 0});
 }
 
+TEST_CASE("edits: a footer stands below the text, and what cannot take it stays as it is") {
+  PreparedAction footer;
+  footer.kind = policy::ActionSource::Kind::Footer;
+  footer.text = "-- \na = b";
+  mail::Message message;
+  message.body = "hello\r\n";
+  message.body_bytes = message.body.size();
+  const auto body_of = [&](std::vector<mail::Header> headers) {
+    message.headers = std::move(headers);
+    const auto edits = edits_of({footer}, message, {});
+    return edits.empty() ? std::string("as it is") : edits.front().value;
+  };
+  CHECK(body_of({}) == "hello\r\n-- \r\na = b\r\n");
+  CHECK(body_of({{"Content-Type", " text/plain; charset=utf-8"},
+                 {"Content-Transfer-Encoding", " quoted-printable"}}) ==
+        "hello\r\n--=20\r\na =3D b\r\n");
+  CHECK(body_of({{"Content-Transfer-Encoding", " base64"}}) == "as it is");
+  CHECK(body_of({{"Content-Type", " text/html"}}) == "as it is");
+  CHECK(body_of({{"Content-Type", " multipart/mixed; boundary=x"}}) == "as it is");
+  footer.text = "caf\xc3\xa9";
+  CHECK(body_of({{"Content-Type", " text/plain; charset=iso-8859-1"},
+                 {"Content-Transfer-Encoding", " 8bit"}}) == "as it is");
+  CHECK(body_of({{"Content-Type", " text/plain; charset=UTF-8"},
+                 {"Content-Transfer-Encoding", " 8bit"}}) == "hello\r\ncaf\xc3\xa9\r\n");
+  message.body_bytes += 1;  // the rest was not kept
+  CHECK(body_of({}) == "as it is");
+}
+
 TEST_CASE("limits: waits are told in whole seconds, never zero") {
   CHECK(wait_text(Duration{0}) == "1s");
   CHECK(wait_text(Duration{1'001}) == "2s");

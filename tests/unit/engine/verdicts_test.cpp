@@ -271,6 +271,28 @@ rules:
   CHECK(filter.records.all.back().marks == std::vector<std::string>{"drop"});
 }
 
+TEST_CASE("verdicts: a recipient that was refused changes nothing in the message of the others") {
+  Filter filter(R"(
+rules:
+  - rule: moved
+    stage: rcpt
+    when: rcpt.localpart == "old"
+    then: redirect to "new@example.com"
+  - rule: closed
+    stage: rcpt
+    when: rcpt.localpart == "old"
+    then: reject 550 5.1.1
+)");
+  Client client(filter);
+  client.connect(), client.helo(), client.mail();
+  CHECK(client.rcpt("<bob@example.com>") == "250");
+  CHECK(client.rcpt("<old@example.com>") == "550 5.1.1 closed");
+  CHECK(client.rcpt("<old@example.com>", true) == "250");
+  client.data();
+  CHECK(client.end() == "250");
+  CHECK(client.last.verdict.edits.empty());
+}
+
 TEST_CASE("verdicts: above the cap of recipients RCPT answers 452") {
   Filter filter("rules: []\n");
   filter.services.resources.recipients = 2;
