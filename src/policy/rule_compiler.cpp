@@ -188,6 +188,10 @@ void RuleCompiler::warn_about_reply(const ActionSource& written) {
                         "421 at rcpt closes the connection for all recipients; use defer 450/451");
   const bool refuses =
       written.kind == ActionSource::Kind::Reject || written.kind == ActionSource::Kind::Defer;
+  if (written.kind == ActionSource::Kind::Discard && stage_ == mail::Stage::Rcpt)
+    c_.findings.warning("W508", start,
+                        "discard at rcpt loses the message for all its recipients; to leave out one "
+                        "use `drop recipient` at end, with `for_each: rcpt`");
   if (refuses && stage_ == mail::Stage::Data && source_->then_given)
     c_.findings.warning("W505", start,
                         "refused at data: on libmilter the client is told behind the dot, after it "

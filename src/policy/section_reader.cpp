@@ -117,6 +117,10 @@ void SectionReader::list(YamlEntry& e) {
     reader_.wrong(
         e.first.whole(),
         "a dynamic list has no `items` and no `file`: it is filled by rules and commands");
+  if (list.dynamic && list.types.size() > 1)
+    reader_.wrong(e.first.whole(),
+                  "a dynamic list has one type; what belongs together is remembered by `seen([a, b], "
+                  "30d)`, or by a list of text for each");
   for (YamlEntry& entry : e.second.entries)
     if (entry.first.text == "items") list.items = std::move(entry.second.items);
   source_.lists.push_back(std::move(list));

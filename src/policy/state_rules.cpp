@@ -2,6 +2,7 @@
 // own keys.
 #include <algorithm>
 
+#include "base/text.h"
 #include "policy/rule_compiler.h"
 
 namespace sluice::policy {
@@ -72,6 +73,10 @@ void RuleCompiler::limit_count(LimitSpec& limit) {
                    [this](const CountName& c) { return c.name == source_->count->text; });
   if (known == std::end(kCounts)) return;
   limit.count = known->count;
+  if (limit.count == CountOf::Messages && stage_ < mail::Stage::Mail)
+    c_.findings.warning("W507", source_->count->whole(),
+                        "asked once in a session: all its messages count as one; to count each "
+                        "message use stage mail");
   if (limit.count != CountOf::Bytes || stage_ == mail::Stage::End) return;
   if (stage_ == mail::Stage::Mail)
     c_.findings.warning("W504", source_->count->whole(),
@@ -104,7 +109,9 @@ void RuleCompiler::limit_maximum(LimitSpec& limit) {
     } else if (typed->type.optional) {
       c_.findings.error("E206", node.span,
                         "`" + render_expression(node) + "` may be none here: write `" +
-                            render_expression(node) + " ?? 100/1h`, or `is set` in when");
+                            render_expression(node) +
+                            (typed->type.kind == Kind::List ? " ?? [100/1h]`" : " ?? 100/1h`") +
+                            ", or `is set` in when");
     } else {
       const Rate* rate = typed->constant.get_if<Rate>();
       if (rate && !rate->unlimited && rate->bytes != (limit.count == CountOf::Bytes))
@@ -134,6 +141,11 @@ void RuleCompiler::greylist() {
   }
   greylist.delay = source_->delay.value_or(greylist.delay);
   greylist.retry_within = source_->retry_within.value_or(greylist.retry_within);
+  if (greylist.delay >= greylist.retry_within)
+    c_.findings.error("E503", source_->name_span,
+                      "`delay` (" + render_duration(greylist.delay) +
+                          ") must be shorter than `retry_within` (" +
+                          render_duration(greylist.retry_within) + "): nobody could ever pass");
   greylist.remember = source_->remember.value_or(greylist.remember);
   greylist.at_data = source_->at_data;
   if (source_->auto_allow) {

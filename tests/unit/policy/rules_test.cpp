@@ -197,7 +197,23 @@ TEST_CASE("rules: what can never run or is used nowhere is warned about") {
         "W803");
 }
 
+TEST_CASE("rules: a dynamic list of pairs is refused, not met while it is asked") {
+  CHECK(codes(compile_text("sluice: 1\npolicy: p\nlists: {x: {type: [cidr, domain], dynamic: "
+                           "true}}\nrules:\n  - rule: r\n    stage: mail\n    when: '[client.ip, "
+                           "sender.domain] in $x'\n    then: reject 550\n")) == "E106");
+}
+
+TEST_CASE("rules: a greylist that nobody could pass is refused") {
+  CHECK(codes(compile_text(kHead + "  - greylist: g\n    stage: rcpt\n    delay: 3d\n")) == "E503");
+  CHECK(codes(compile_text(kHead + "  - greylist: g\n    stage: rcpt\n    delay: 3d\n    "
+                                   "retry_within: 4d\n")) == "");
+}
+
 TEST_CASE("rules: warnings about limits and replies that will surprise") {
+  CHECK(codes(compile_text(kHead + "  - limit: l\n    stage: connect\n    key: client.ip\n    "
+                                   "count: messages\n    max: 20/1d\n")) == "W507");
+  CHECK(codes(compile_text(kHead + "  - rule: r\n    stage: rcpt\n    when: rcpt.localpart == "
+                                   "\"x\"\n    then: discard\n")) == "W508");
   CHECK(codes(compile_text(kHead + "  - limit: l\n    stage: mail\n    key: client.ip\n    count: "
                                    "bytes\n    max: 20MB/1d\n")) == "W504");
   CHECK(codes(compile_text(kHead + "  - limit: l\n    stage: rcpt\n    key: client.ip\n    count: "
