@@ -36,15 +36,16 @@ std::string name_of(const std::vector<std::string>& paths) {
 int check_command(const CheckOptions& options, std::ostream& out, std::ostream& err) {
   Diagnostics config_diagnostics;
   std::vector<std::string> paths = options.policies;
-  policy::CompileOptions compile;
+  LoadedPolicy loaded;
   if (paths.empty()) {
     const ServiceConfig config = load_config(
         options.config.empty() ? kDefaultConfig : options.config, config_diagnostics);
     paths = config.policies;
-    compile = compile_options(config);
+    if (!paths.empty()) loaded = load_program(paths, compile_options(config));
+    warn_of_unanswered_facts(config, loaded);
+  } else {
+    loaded = load_program(paths, {});
   }
-  LoadedPolicy loaded;
-  if (!paths.empty()) loaded = load_program(paths, compile);
   loaded.diagnostics.append(config_diagnostics);
   const bool ok = loaded.diagnostics.ok();
   if (options.json) {

@@ -80,7 +80,7 @@ const std::vector<Field>& fields() {
 
 bool is_worth_a_line(const DecisionRecord& r) {
   return r.verdict.action != mail::Action::Continue || r.stage == mail::Stage::End ||
-         !r.would.empty() || !r.log.empty() || !r.unknown.empty();
+         !r.would.empty() || !r.log.empty() || !r.unknown.empty() || !r.exempt.empty();
 }
 
 std::string logfmt_line(const DecisionRecord& record) {

@@ -12,7 +12,7 @@
 namespace sluice::app {
 
 // Continue answers before the end of a message are told only when they have something to tell: a
-// rule that would have answered, a fact that was unknown, a text to log.
+// rule that would have answered or that an exemption skipped, a fact that was unknown, a text to log.
 bool is_worth_a_line(const engine::DecisionRecord& record);
 std::string logfmt_line(const engine::DecisionRecord& record);
 std::string json_line(const engine::DecisionRecord& record);

@@ -42,6 +42,7 @@ std::vector<Generations::FileStamp> Generations::stamps(const policy::Program& p
 Result<std::string> Generations::reload() {
   const std::lock_guard one_at_a_time(reloading_);
   LoadedPolicy loaded = load_program(config_, lists_);
+  warn_of_unanswered_facts(config_, loaded);
   if (loaded.program) policy::warn_about_renames(*current(), *loaded.program, loaded.diagnostics);
   const std::string line = summary(config_.policies.front(), loaded);
   const std::string text = loaded.diagnostics.render() + line;

@@ -1,5 +1,9 @@
 #include "app/policy_loading.h"
 
+#include <algorithm>
+#include <set>
+#include <string_view>
+
 #include "facts/fact.h"
 #include "policy/policy_source.h"
 
@@ -29,6 +33,53 @@ LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::L
   policy::CompileOptions options = compile_options(config);
   options.pool = std::move(pool);
   return load_program(config.policies, options);
+}
+
+namespace {
+
+// Why this service never knows the fact; empty: it does.
+std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfig& config) {
+  if (fact.origin == policy::UsedFact::Origin::Declared)
+    return "this version asks nobody for facts of the site";
+  struct Row {
+    std::string_view start, why;
+  };
+  static constexpr Row kRows[] = {
+      {"virus.", "this version asks no virus scanner"},
+      {"spam.", "this version asks no spam scanner"},
+      {"dkim.", "this version verifies no signatures"},
+      {"dmarc.", "this version does not evaluate DMARC"},
+      {"arc.", "this version verifies no signatures"},
+      {"sender.deliverable", "this version makes no callouts"},
+      {"rcpt.deliverable", "this version makes no callouts"},
+  };
+  const std::string_view name = fact.signature.name;
+  if (name == "client.country" && config.geoip_country.empty()) return "`geoip.country` is not set";
+  if (name == "client.asn" && config.geoip_asn.empty()) return "`geoip.asn` is not set";
+  const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [name](const Row& r) {
+    return name.substr(0, r.start.size()) == r.start;
+  });
+  return row != std::end(kRows) ? row->why : std::string_view();
+}
+
+}  // namespace
+
+void warn_of_unanswered_facts(const ServiceConfig& config, LoadedPolicy& loaded) {
+  if (!loaded.program) return;
+  const policy::Program& program = *loaded.program;
+  std::set<policy::FactIndex> told;
+  for (const policy::Rule& rule : program.rules()) {
+    if (rule.condition == policy::kNoExpr || rule.mode == policy::Mode::Disabled) continue;
+    for (const policy::FactIndex index : program.facts_of(rule.condition)) {
+      const policy::UsedFact& fact = program.facts()[index];
+      const std::string_view why = why_unanswered(fact, config);
+      if (why.empty() || !told.insert(index).second) continue;
+      loaded.diagnostics.warning("W108", rule.origin,
+                                 "`" + fact.signature.name + "` is always unknown here (" +
+                                     std::string(why) + "), so `" + rule.name +
+                                     "` never sees its value");
+    }
+  }
 }
 
 namespace {

@@ -24,6 +24,10 @@ policy::CompileOptions compile_options(const ServiceConfig& config);
 LoadedPolicy load_program(const std::vector<std::string>& paths, const policy::CompileOptions& options);
 LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::ListPool> pool = nullptr);
 
+// A warning (W108) for each fact that a rule names and that this service cannot answer: such a rule
+// seldom acts, and nothing else would say so.
+void warn_of_unanswered_facts(const ServiceConfig& config, LoadedPolicy& loaded);
+
 // "mx.yaml: 19 rules, 17 errors, 1 warning"
 std::string summary(const std::string& name, const LoadedPolicy& policy);
 

@@ -89,6 +89,7 @@ int fail(int code, const std::string& what) {
 int Service::open_policy() {
   const auto lists = std::make_shared<policy::ListPool>();
   LoadedPolicy loaded = load_program(config_, lists);
+  warn_of_unanswered_facts(config_, loaded);
   std::cerr << loaded.diagnostics.render();
   if (!loaded.program) return fail(kConfig, summary(config_.policies.front(), loaded));
   generations_ = std::make_unique<Generations>(config_, std::move(loaded.program), lists);

@@ -54,6 +54,9 @@ TEST_CASE("decision log: a continue has a line only when it has something to tel
   r.would = {{"no-rdns", 550, "5.7.25"}};
   CHECK(is_worth_a_line(r));
   r.would.clear();
+  r.exempt = {"no-rdns by trusted-hosts"};
+  CHECK(is_worth_a_line(r));
+  r.exempt.clear();
   r.stage = mail::Stage::End;
   CHECK(is_worth_a_line(r));
 }
