@@ -239,12 +239,12 @@ const std::vector<Row>& rows() {
        [](Reader& r, const YamlNode& node) { r.config.trusted_relays = networks(r, node); }},
       {{"authserv_id", "", "Name in Authentication-Results; empty: the MTA's."},
        to(&C::authserv_id)},
-      {{"reply.id", "true", "Refusals end with (id …) for `sluice why`."}, to(&C::reply_id)},
+      {{"reply.id", "true", "Refusals end with (id …), the id= of their log line."}, to(&C::reply_id)},
       {{"log.to", "stderr", "stderr, syslog or a file."}, to(&C::log_to)},
       {{"log.format", "logfmt", "logfmt or json."}, one_of(&C::log_format, {"logfmt", "json"})},
       {{"log.level", "info", "error, warn, info or debug."},
        one_of(&C::log_level, {"error", "warn", "info", "debug"})},
-      {{"history.keep", "7d", "How long decisions are kept for `sluice why`."},
+      {{"history.keep", "7d", "How long decisions are kept."},
        to(&C::history_keep)},
       {{"history.redact", "none", "none, hash or domain."},
        one_of(&C::history_redact, {"none", "hash", "domain"})},
@@ -317,13 +317,19 @@ void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
 void check_whole(Reader& reader, const YamlNode& root) {
   const ServiceConfig& config = reader.config;
   if (config.policies.empty()) reader.complain(root, "`policies` names no policy file");
-  if (config.listen.size() > 1 && config.engine == "libmilter")
-    reader.complain(*root.find("listen"),
-                    "libmilter listens at one place; name one, or use engine: wire");
-  for (const auto& spec : config.listen)
-    if (!spec.allow_from.empty() && config.engine == "libmilter")
-      reader.complain(*root.find("listen"),
-                      "libmilter cannot tell who connects, so allow_from needs engine: wire");
+  if (config.engine == "wire")
+    reader.complain(*root.find("engine"), "engine: wire is not part of this version");
+  if (config.store == "redis")
+    reader.complain(*root.find("store"), "store: redis is not part of this version");
+  const YamlNode* listen = root.find("listen");
+  if (config.listen.size() > 1) reader.complain(*listen, "libmilter listens at one place; name one");
+  for (const auto& spec : config.listen) {
+    if (!spec.allow_from.empty())
+      reader.complain(*listen, "libmilter cannot tell who connects, so allow_from cannot be kept");
+    else if (spec.is_open_to_others())
+      reader.complain(*listen, spec.to_string() + ": whoever connects can claim any login; listen on a "
+                                                  "unix socket or on loopback");
+  }
 }
 
 }  // namespace

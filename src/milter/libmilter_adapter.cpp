@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -24,6 +25,7 @@
 namespace sluice::milter {
 namespace {
 
+constexpr Duration kLongestAnswer{600'000};  // whatever the configuration says
 constexpr Duration kProgressEvery{
     10'000};  // tells the MTA at the end of a message that we are still alive
 constexpr std::size_t kMaxHeaderNames = 10'000;
@@ -162,15 +164,30 @@ void carry_out(SMFICTX* context, const Link& link, const mail::Edit& edit) {
   }
 }
 
+// What is left of the deadline of the open event, by a clock that nobody can set back.
+class Patience {
+ public:
+  explicit Patience(const engine::Session& session)
+      : end_(std::chrono::steady_clock::now() +
+             std::clamp(session.deadline() - SystemClock().now(), Duration{0}, kLongestAnswer)) {}
+  Duration left() const {
+    const auto left = std::chrono::ceil<Duration>(end_ - std::chrono::steady_clock::now());
+    return std::max(Duration{0}, left);
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+};
+
 mail::Verdict Libmilter::wait(SMFICTX* context, engine::Session& session, engine::Progress progress,
                               bool at_end) {
+  const Patience patience(session);
   while (!progress) {
-    const Duration left = std::max(Duration{0}, session.deadline() - SystemClock().now());
+    const Duration left = patience.left();
     const bool complete = session.round().wait(at_end ? std::min(left, kProgressEvery) : left);
-    const bool late = !complete && SystemClock().now() >= session.deadline();
-    if (!complete && !late)
-      smfi_progress(
-          context);  // only at the end of a message: elsewhere Sendmail takes it for an error
+    const bool late = !complete && patience.left() == Duration{0};
+    // Only at the end of a message: elsewhere Sendmail takes it for an error.
+    if (!complete && !late) smfi_progress(context);
     if (complete || late) progress = session.resume(late);
   }
   return std::move(progress->verdict);
@@ -363,10 +380,9 @@ sfsistat on_rcpt(SMFICTX* context, char** argv) {
 sfsistat on_data(SMFICTX* context) {
   return guard(context, [&](Libmilter& adapter, Link& link) -> sfsistat {
     engine::Progress progress = link.session->data(queue_id_of(ContextMacros(context)));
-    while (!progress) {
-      const Duration left = std::max(Duration{0}, link.session->deadline() - SystemClock().now());
-      progress = link.session->resume(!link.session->round().wait(left));
-    }
+    const Patience patience(*link.session);
+    while (!progress)
+      progress = link.session->resume(!link.session->round().wait(patience.left()));
     if (progress->verdict.reply.empty() || progress->verdict.action == mail::Action::Disconnect)
       return adapter.answer(context, link, std::move(progress), false);
     link.held_at_data = std::move(progress->verdict);

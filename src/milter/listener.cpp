@@ -112,7 +112,7 @@ socklen_t to_sockaddr(const ListenSpec& spec, sockaddr_storage& storage) {
 }
 
 Result<int> open_inet(const ListenSpec& spec) {
-  if (!is_loopback(spec.address) && spec.allow_from.empty())
+  if (spec.is_open_to_others() && spec.allow_from.empty())
     return config_error(
         spec.to_string() +
         ": whoever connects can claim any login; name the MTA's hosts in allow_from");
@@ -156,6 +156,8 @@ Result<ListenSpec> parse_listen(std::string_view text) {
   if (const auto number = after("fd:")) return parse_inherited(*number);
   return config_error("`" + std::string(text) + "` is none of unix:PATH, inet:HOST:PORT, fd:3");
 }
+
+bool ListenSpec::is_open_to_others() const { return kind == Kind::Inet && !is_loopback(address); }
 
 std::string ListenSpec::to_string() const {
   if (kind == Kind::Unix) return "unix:" + path;

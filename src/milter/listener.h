@@ -22,6 +22,8 @@ struct ListenSpec {
   std::vector<Network> allow_from;
 
   std::string to_string() const;
+  // Hosts other than this one could connect.
+  bool is_open_to_others() const;
 };
 
 Result<ListenSpec> parse_listen(std::string_view text);

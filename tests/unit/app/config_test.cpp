@@ -74,6 +74,14 @@ TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
   CHECK(l.diagnostics.render().find("`scanners.spam.engine` has no effect in this version") != std::string::npos);
 }
 
+TEST_CASE("config: what `run` would refuse is refused when it is read") {
+  for (const char* line : {"engine: wire", "store: redis", "listen: inet:0.0.0.0:7357",
+                           "listen: [unix:/a, unix:/b]", "listen: {at: inet:192.0.2.1:7357, allow_from: [192.0.2.0/24]}"}) {
+    INFO(line);
+    CHECK(load(std::string("policies: [a.yaml]\n") + line + "\n").diagnostics.errors() == 1);
+  }
+}
+
 TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }
 
 TEST_CASE("config: the shipped file has every key, and loads") {
