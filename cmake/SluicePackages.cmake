@@ -16,8 +16,3 @@ foreach(pair MILTER:milter HIREDIS:hiredis RE2:re2 CARES:libcares IDN2:libidn2 P
   list(GET pair 1 module)
   pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
-
-# The allocator of the executable (docs/decisions/0010). Sanitizers bring their own.
-if(NOT SLUICE_SANITIZE AND NOT SLUICE_FUZZ)
-  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
-endif()
