@@ -102,8 +102,6 @@ Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& pa
 }
 
 int Service::open_backends() {
-  if (config_.store == "redis")
-    return fail(kConfig, "store: redis is not part of this version; use store: embedded");
   auto store = backends::EmbeddedStore::open(config_.state, clock_, {});
   if (!store) return fail(kUnavailable, "state: " + store.error().what);
   store_ = std::move(*store);
@@ -138,8 +136,6 @@ int Service::open_backends() {
 }
 
 int Service::open_front_end() {
-  if (config_.engine == "wire")
-    return fail(kConfig, "engine: wire is not part of this version; use engine: libmilter");
   auto listener = milter::Listener::open(config_.listen.front());
   if (!listener)
     return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable,

@@ -220,7 +220,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
 // The library's words for the errors that people make, in ours.
 struct Wording {
-  std::string_view library, ours;
+  std::string_view theirs, ours;
 };
 constexpr std::array<Wording, 5> kWordings{{
     {"illegal map value", "`: ` inside an unquoted value"},
@@ -235,7 +235,7 @@ constexpr std::array<Wording, 5> kWordings{{
 std::string syntax_message(std::string_view message, std::string_view line, std::size_t column) {
   std::string text(message);
   for (const Wording& wording : kWordings)
-    if (message == wording.library) text = wording.ours;
+    if (message == wording.theirs) text = wording.ours;
   const std::size_t start = std::min(line.find_first_not_of(" -\t"), line.size());
   for (const std::string_view key : kTextKeys)
     if (line.substr(start).starts_with(key) && column > start + key.size())
