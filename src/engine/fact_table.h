@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/content_stream.h"
 #include "engine/questions.h"
 #include "engine/session.h"
 #include "engine/session_facts.h"
@@ -38,6 +39,8 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   void begin_body() {
     content_.reset();
   }  // what was parsed of the header alone is parsed again with the body
+  // Who reads the message while it comes; empty when the program asks for nothing like that.
+  const std::vector<ContentStream*>& streams() const { return streams_; }
   Questions& questions() { return questions_; }
   const Questions& questions() const { return questions_; }
   // Starts what facts of this stage need that only later stages ask for. Waits for nothing.
@@ -107,6 +110,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   SessionFacts& known_;
   StateRequests& requests_;
   Questions questions_;
+  std::vector<ContentStream*> streams_;
   std::vector<Life> life_;  // of each fact of the program
   EventFacts* event_ = nullptr;
   const policy::Rule* rule_ = nullptr;

@@ -83,6 +83,7 @@ void Session::State::end_transaction(bool accepted) {
   mail_event.reset();
   headers_event.reset();
   transaction = Transaction();
+  for (ContentStream* stream : facts.streams()) stream->drop();
   scopes.message.clear();
   scopes.message_points.clear();
   scopes.all_recipients.clear();
@@ -106,6 +107,37 @@ void Session::State::begin_message() {
   known.trying_state.reset();
   known.message.emplace();
   choose_message_profile();
+}
+
+void Session::State::begin_content() {
+  if (transaction.has_content) return;
+  transaction.has_content = true;
+  for (ContentStream* stream : facts.streams()) stream->begin(known, now());
+}
+
+bool Session::State::begin_pause() {
+  bool is_full = false;
+  for (ContentStream* stream : facts.streams()) {
+    if (!round) round = std::make_shared<Round>();
+    const auto arrived = round->expect();
+    if (stream->await_room([arrived] { arrived({}); })) {
+      is_full = true;
+    } else {
+      arrived({});
+    }
+  }
+  if (!is_full) return false;
+  transaction.paused = now();
+  const Duration left = services.message_deadline - transaction.waited;
+  deadline = *transaction.paused + std::clamp(left, Duration{0}, services.deadline);
+  return true;
+}
+
+void Session::State::end_pause() {
+  if (!transaction.paused) return;
+  transaction.waited += std::max(Duration{0}, now() - *transaction.paused);
+  transaction.paused.reset();
+  round->close();
 }
 
 void Session::State::forget_helo() {
@@ -213,21 +245,30 @@ void Session::header(std::string name, std::string value) {
   if (fits) message.headers.push_back({std::move(name), std::move(value)});
 }
 
-Progress Session::end_of_headers() {
-  if (!state_->known.message) state_->begin_message();
-  return state_->begin(mail::Stage::Headers);
+Progress Session::end_of_headers(std::string queue_id) {
+  State& state = *state_;
+  if (!state.known.envelope) state.begin_transaction({});
+  if (!queue_id.empty()) state.known.envelope->queue_id = std::move(queue_id);
+  if (!state.known.message) state.begin_message();
+  state.begin_content();
+  return state.begin(mail::Stage::Headers);
 }
 
-void Session::body(std::string_view chunk) {
+bool Session::body(std::string_view chunk) {
   State& state = *state_;
   if (!state.known.message) state.begin_message();
+  state.begin_content();
+  state.end_pause();
   mail::Message& message = *state.known.message;
   message.body_bytes += chunk.size();
-  if (!state.program->needs_body()) return;
-  const std::size_t room = state.services.resources.body_bytes -
-                           std::min(state.services.resources.body_bytes, message.body.size());
-  message.body.append(chunk.substr(0, room));
-  if (chunk.size() > room) message.body_truncated = true;
+  if (state.program->keeps_body()) {
+    const std::size_t room = state.services.resources.body_bytes -
+                             std::min(state.services.resources.body_bytes, message.body.size());
+    message.body.append(chunk.substr(0, room));
+    if (chunk.size() > room) message.body_truncated = true;
+  }
+  for (ContentStream* stream : state.facts.streams()) stream->body(chunk);
+  return state.begin_pause();
 }
 
 Progress Session::end_of_message(std::string queue_id) {
@@ -235,6 +276,9 @@ Progress Session::end_of_message(std::string queue_id) {
   if (!state.known.envelope) state.begin_transaction({});
   if (!queue_id.empty()) state.known.envelope->queue_id = std::move(queue_id);
   if (!state.known.message) state.begin_message();
+  state.begin_content();
+  state.end_pause();
+  for (ContentStream* stream : state.facts.streams()) stream->end();
   state.facts.begin_body();
   return state.begin(mail::Stage::End);
 }

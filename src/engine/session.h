@@ -103,8 +103,11 @@ class Session {
   Progress unknown_command(std::string line);
   // Content: no answer; capped by Resources.
   void header(std::string name, std::string value);
-  Progress end_of_headers();
-  void body(std::string_view chunk);
+  Progress end_of_headers(std::string queue_id = {});
+  // True: those who read the body while it comes hold as much as they may. The front end then waits
+  // for round(), until deadline() at the latest, before it gives the next chunk; one that cannot
+  // wait goes on, and their facts may become unknown.
+  bool body(std::string_view chunk);
   Progress end_of_message(std::string queue_id);
   // RSET, a failed MAIL, a client that is gone in mid-message. After an answered dot it releases
   // nothing.
@@ -113,7 +116,7 @@ class Session {
   // After a wait. `deadline_passed`: look-ups still open count as unknown from now on.
   Progress resume(bool deadline_passed);
   Round& round();
-  TimePoint deadline() const;  // of the open event
+  TimePoint deadline() const;  // of the open event, or of the pause that body() asked for
 
  private:
   class State;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/content_stream.h"
 #include "engine/fact_table.h"
 #include "engine/ledger.h"
 #include "engine/session.h"
@@ -34,6 +35,8 @@ struct Transaction {
   int tried = 0, failed = 0;
   Duration waited{0};  // of message_deadline
   bool is_open = false;
+  bool has_content = false;         // the streams have begun
+  std::optional<TimePoint> paused;  // body() asked for a pause then
 };
 
 class Session::State {
@@ -47,6 +50,9 @@ class Session::State {
   void begin_transaction(mail::Envelope envelope);
   void set_tls(mail::Tls tls);
   void begin_message();  // at DATA, or at what comes first when DATA is not negotiated
+  void begin_content();  // before anything of the body is given on
+  bool begin_pause();
+  void end_pause();
   void end_transaction(bool accepted);
   void forget_helo();
 

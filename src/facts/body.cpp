@@ -89,7 +89,7 @@ Outcome size(FactContext& c) {
 }  // namespace
 
 std::vector<Fact> body_facts() {
-  return make_facts(
+  std::vector<Fact> facts = make_facts(
       mail::Stage::End, mail::Scope::Transaction,
       {
           {"msg.size", plain(Kind::Size), "Bytes of the whole message.", size, "the body"},
@@ -115,6 +115,8 @@ std::vector<Fact> body_facts() {
            "member.ext).",
            of_content<attachments>, "the body"},
       });
+  facts.front().signature.keeps_body = false;  // msg.size: counted while it comes
+  return facts;
 }
 
 }  // namespace sluice::facts

@@ -28,10 +28,16 @@ inline std::vector<Fact> make_facts(mail::Stage stage, mail::Scope scope,
     fact.signature.description = row.description;
     fact.signature.cost = row.cost;
     fact.signature.needs_headers = stage >= mail::Stage::Headers;
-    fact.signature.needs_body = stage == mail::Stage::End;
+    fact.signature.needs_body = fact.signature.keeps_body = stage == mail::Stage::End;
     fact.resolve = row.resolve;
     facts.push_back(std::move(fact));
   }
+  return facts;
+}
+
+// For facts that are found out while the body comes: the session keeps none of it for them.
+inline std::vector<Fact> without_kept_body(std::vector<Fact> facts) {
+  for (Fact& fact : facts) fact.signature.keeps_body = false;
   return facts;
 }
 

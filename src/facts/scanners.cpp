@@ -40,7 +40,7 @@ Outcome virus_name(FactContext& c) {
 }  // namespace
 
 std::vector<Fact> scanners_facts() {
-  return make_facts(
+  return without_kept_body(make_facts(
       mail::Stage::End, mail::Scope::Transaction,
       {
           {"spam.score", plain(Kind::Float), "Points of the spam scanner.", spam<score>,
@@ -53,7 +53,7 @@ std::vector<Fact> scanners_facts() {
            "the virus scanner"},
           {"virus.name", optional(Kind::Text), "Name of what it found.", virus_name,
            "the virus scanner"},
-      });
+      }));
 }
 
 }  // namespace sluice::facts

@@ -408,13 +408,17 @@ sfsistat on_header(SMFICTX* context, char* name, char* value) {
 sfsistat on_end_of_headers(SMFICTX* context) {
   return guard(context, [&](Libmilter& adapter, Link& link) {
     if (const auto held = adapter.take_held(link)) return say(context, *held);
-    return adapter.answer(context, link, link.session->end_of_headers(), false);
+    return adapter.answer(context, link,
+                          link.session->end_of_headers(queue_id_of(ContextMacros(context))), false);
   });
 }
 
 sfsistat on_body(SMFICTX* context, unsigned char* bytes, std::size_t length) {
   return guard(context, [&](Libmilter&, Link& link) {
-    if (!link.held_at_data) link.session->body({reinterpret_cast<const char*>(bytes), length});
+    if (link.held_at_data) return SMFIS_CONTINUE;
+    // While this thread waits the MTA does: what it sends stays in the socket.
+    if (link.session->body({reinterpret_cast<const char*>(bytes), length}))
+      link.session->round().wait(Patience(*link.session).left());
     return SMFIS_CONTINUE;
   });
 }

@@ -73,6 +73,7 @@ void Compiler::note_needs(Program& program) const {
   program.needs_headers_ = c_.needs_headers;
   for (const UsedFact& fact : c_.facts) {
     program.needs_body_ = program.needs_body_ || fact.signature.needs_body;
+    program.keeps_body_ = program.keeps_body_ || fact.signature.keeps_body;
     program.needs_headers_ = program.needs_headers_ || fact.signature.needs_headers;
   }
   for (const Rule& rule : rules_) {
@@ -80,12 +81,13 @@ void Compiler::note_needs(Program& program) const {
         rule.limit && rule.limit->count == CountOf::Bytes && rule.stage == mail::Stage::End;
     program.needs_body_ = program.needs_body_ || counts_bytes;
     for (const RuleAction& action : rule.actions) {
-      program.needs_body_ = program.needs_body_ || action.kind == ActionSource::Kind::Footer;
+      program.keeps_body_ = program.keeps_body_ || action.kind == ActionSource::Kind::Footer;
       const bool reads = std::find(std::begin(kReadsHeaders), std::end(kReadsHeaders),
                                    action.kind) != std::end(kReadsHeaders);
       program.needs_headers_ = program.needs_headers_ || reads;
     }
   }
+  program.needs_body_ = program.needs_body_ || program.keeps_body_;
   program.needs_headers_ = program.needs_headers_ || program.needs_body_;
 }
 

@@ -168,6 +168,7 @@ void Declarations::declare_fact(const DeclaredFactSource& declared) {
     fact.available_from = std::max(fact.available_from, argument->signature->available_from);
     fact.scope = std::max(fact.scope, argument->signature->scope);
     fact.needs_body = fact.needs_body || argument->signature->needs_body;
+    fact.keeps_body = fact.keeps_body || argument->signature->keeps_body;
     fact.needs_headers = fact.needs_headers || argument->signature->needs_headers;
     fact.arguments.push_back(name.text);
   }

@@ -17,7 +17,8 @@ struct FactSignature {
   mail::Scope scope = mail::Scope::Connection;
   std::string description;             // one sentence for people
   std::string cost;                    // "", "1 DNS look-up", "the body", …
-  bool needs_body = false;             // the front end must keep the body
+  bool needs_body = false;             // the front end must send the body
+  bool keeps_body = false;             // the session must keep it; false: it is read while it comes
   bool needs_headers = false;
   std::vector<std::string> arguments;  // facts it is made from (declared facts)
 };
