@@ -1,0 +1,34 @@
+#include "backends/redis_command.h"
+
+namespace sluice::backends {
+namespace {
+
+void append_word(std::string& out, std::string_view word) {
+  out += '$';
+  out += std::to_string(word.size());
+  out += "\r\n";
+  out += word;
+  out += "\r\n";
+}
+
+std::string head(std::size_t words) { return "*" + std::to_string(words) + "\r\n"; }
+
+}  // namespace
+
+std::string redis_command(const std::vector<std::string_view>& words) {
+  std::string out = head(words.size());
+  for (const std::string_view word : words) append_word(out, word);
+  return out;
+}
+
+std::string redis_script_command(const RedisCall& call, bool in_full) {
+  std::string out = head(3 + call.keys.size() + call.args.size());
+  append_word(out, in_full ? "EVAL" : "EVALSHA");
+  append_word(out, in_full ? call.script->source : call.script->sha1);
+  append_word(out, std::to_string(call.keys.size()));
+  for (const std::string& key : call.keys) append_word(out, key);
+  for (const std::string& arg : call.args) append_word(out, arg);
+  return out;
+}
+
+}  // namespace sluice::backends

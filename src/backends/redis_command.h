@@ -1,0 +1,16 @@
+// What is sent to Redis, in RESP2.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/redis_client.h"
+
+namespace sluice::backends {
+
+// One command; words may hold any bytes.
+std::string redis_command(const std::vector<std::string_view>& words);
+// EVALSHA, or with `in_full` EVAL, of the call's script with its keys and arguments.
+std::string redis_script_command(const RedisCall& call, bool in_full);
+
+}  // namespace sluice::backends
