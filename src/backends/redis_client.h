@@ -103,6 +103,8 @@ struct RedisOptions {
   std::string password_file;         // holds the password alone; empty: none is sent
   Duration timeout{100};             // of one call, from call() to done
   Duration connect_timeout{200};     // until a new connection has answered
+  // Lines for the log: what changed (away, back, another master). From the loop's thread.
+  std::function<void(std::string line)> log;
 };
 
 // Starts to connect and returns at once: Redis may be away, now and later. Error{Config}: no or

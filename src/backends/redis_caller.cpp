@@ -1,0 +1,277 @@
+#include "backends/redis_caller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backends/redis_address.h"
+#include "backends/redis_command.h"
+#include "backends/redis_slot.h"
+
+namespace sluice::backends {
+
+RedisCaller::RedisCaller(std::unique_ptr<EventLoop> loop, const RedisOptions& options,
+                         RedisCredentials credentials, const MakeTopology& make)
+    : timeout_(options.timeout),
+      log_(options.log),
+      credentials_(std::move(credentials)),
+      loop_(std::move(loop)) {
+  RedisTopology::Setting setting;
+  setting.loop = loop_.get();
+  setting.node = {&credentials_, options.timeout, options.connect_timeout};
+  setting.changed = [this] { changed(); };
+  setting.log = [this](std::string line) {
+    if (log_) log_(std::move(line));
+  };
+  topology_ = make(setting);
+  loop_->post([this] {
+    topology_->start();
+    tick();
+  });
+}
+
+RedisCaller::~RedisCaller() {
+  loop_->post([this] { close(); });
+  loop_.reset();
+}
+
+void RedisCaller::close() {
+  is_closing_ = true;
+  loop_->cancel(wait_timer_);
+  loop_->cancel(tick_timer_);
+  topology_->close();
+  for (const auto& [until, run] : std::exchange(waiting_, {}))
+    leave(run, RedisOutcome::NotDone, "the service ends");
+  topology_.reset();
+}
+
+void RedisCaller::call(std::vector<RedisCall> calls, RedisDone done) {
+  if (calls.empty()) return done({});
+  loop_->post([this, begun = EventLoop::Steady::now(), calls = std::move(calls),
+               done = std::move(done)]() mutable {
+    begin(std::move(calls), std::move(done), begun);
+  });
+}
+
+void RedisCaller::begin(std::vector<RedisCall> calls, RedisDone done, Time begun) {
+  auto batch = std::make_shared<Batch>();
+  batch->results.resize(calls.size());
+  batch->missing = calls.size();
+  batch->done = std::move(done);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    auto run = std::make_shared<Run>();
+    run->call = std::move(calls[i]);
+    run->batch = batch;
+    run->index = i;
+    run->begun = begun;
+    run->deadline = begun + timeout_;
+    ++counts_.calls;
+    budget_.called();
+    if (run->call.script == nullptr || run->call.keys.empty()) {
+      leave(run, RedisOutcome::NotDone, "a call without script or key");
+      continue;
+    }
+    run->slot = redis_slot(run->call.keys.front());
+    dispatch(run);
+  }
+}
+
+void RedisCaller::dispatch(const RunPtr& run) {
+  if (is_closing_) return leave(run, RedisOutcome::NotDone, "the service ends");
+  const Time now = EventLoop::Steady::now();
+  RedisPlace place = run->at ? topology_->place_at(*run->at) : topology_->place(run->slot);
+  if (place.node) {
+    const auto standing = place.node->admit(now);
+    if (standing == RedisNode::Standing::Up) {
+      if (now < run->deadline) return send(run, place.node);
+      place.why = "no time left";
+    } else {
+      place.is_worth_waiting = place.is_worth_waiting || standing == RedisNode::Standing::Soon;
+      place.why = place.node->at().to_string() + ": " +
+                  (place.node->on_the_way() >= kMaxRedisQueue ? "too many commands on the way"
+                   : place.node->why().empty()                ? "not connected yet"
+                                                              : place.node->why());
+    }
+  }
+  if (!run->patience) run->patience = std::min(now + kMaxRedisQueueWait, run->deadline);
+  if (place.is_worth_waiting && now < *run->patience && waiting_.size() < kMaxRedisQueue)
+    return wait(run, *run->patience, std::move(place.why));
+  leave(run, RedisOutcome::NotDone, std::move(place.why));
+}
+
+void RedisCaller::send(const RunPtr& run, const NodePtr& node) {
+  if (run->is_asking) node->send(redis_command({"ASKING"}), run->deadline, [](const auto&) {});
+  node->send(redis_script_command(run->call, run->is_in_full), run->deadline,
+             [this, run, node](RedisAnswer answer) { answered(run, node, std::move(answer)); });
+}
+
+void RedisCaller::answered(const RunPtr& run, const NodePtr& node, RedisAnswer answer) {
+  if (answer.kind != RedisAnswer::Kind::Reply) return failed(run, node, answer);
+  if (answer.reply.kind == RedisReply::Kind::Error)
+    return react(run, node, std::move(answer.reply));
+  node->succeeded();
+  this->answer(run, std::move(answer.reply));
+}
+
+void RedisCaller::failed(const RunPtr& run, const NodePtr& node, const RedisAnswer& answer) {
+  const std::string why = node->at().to_string() + ": " + answer.why;
+  const bool may_have_run = answer.kind == RedisAnswer::Kind::Lost;
+  if (!is_closing_) {
+    node->failed(answer.why);
+    topology_->lost(*node);
+    const bool may_repeat = (!may_have_run || run->call.is_repeatable) && !run->was_repeated;
+    if (may_repeat && EventLoop::Steady::now() < run->deadline && budget_.take()) {
+      run->was_repeated = true;
+      run->at.reset();
+      run->is_asking = false;
+      return dispatch(run);
+    }
+  }
+  leave(run, may_have_run ? RedisOutcome::Unknown : RedisOutcome::NotDone, why);
+}
+
+void RedisCaller::react(const RunPtr& run, const NodePtr& node, RedisReply error) {
+  using R = RedisReaction;
+  const R reaction = redis_reaction(error.text);
+  // What a server refuses with good reason is no fault of it.
+  if (reaction != R::Away && reaction != R::BackOff && reaction != R::Forbid) node->succeeded();
+  switch (reaction) {
+    case R::Answer:
+      ++counts_.script_errors;
+      return answer(run, std::move(error));
+    case R::Move:
+    case R::Ask:
+      return redirect(run, node, reaction, error.text);
+    case R::TryAgain:
+      return try_again(run, error.text);
+    case R::SendScript:
+      if (std::exchange(run->is_in_full, true)) return answer(run, std::move(error));
+      ++counts_.scripts_sent;
+      return send(run, node);
+    case R::Follow:
+      return follow(run, node, error.text);
+    case R::Away:
+    case R::BackOff:
+      node->failed(error.text);
+      break;
+    case R::Forbid:
+      log_line("redis: " + node->at().to_string() + " refuses: " + error.text);
+      node->forbidden(error.text);
+      break;
+    case R::Misuse:
+      if (!std::exchange(is_misuse_logged_, true))
+        log_line("redis: a call with keys of several slots, please report this: " + error.text);
+      break;
+    case R::Refuse:
+    case R::Rediscover:
+      break;
+  }
+  topology_->told(*node, reaction, error.text);
+  leave(run, RedisOutcome::NotDone, node->at().to_string() + ": " + error.text);
+}
+
+void RedisCaller::redirect(const RunPtr& run, const NodePtr& node, RedisReaction how,
+                           const std::string& error) {
+  ++(how == RedisReaction::Move ? counts_.moved : counts_.asked);
+  const auto told = parse_redis_redirect(error);
+  const auto at = told ? told_endpoint(told->host, told->port, node->at()) : std::nullopt;
+  if (!at || run->hops >= kMaxRedisHops)
+    return leave(run, RedisOutcome::NotDone,
+                 node->at().to_string() + (at ? ": sent on too often: " : ": ") + error);
+  topology_->told(*node, how, error);
+  ++run->hops;
+  run->at = at;
+  run->is_asking = how == RedisReaction::Ask;
+  dispatch(run);
+}
+
+void RedisCaller::try_again(const RunPtr& run, const std::string& error) {
+  ++counts_.tried_again;
+  const Time again = EventLoop::Steady::now() + kRedisTryAgainAfter;
+  if (run->tries >= kMaxRedisTries || again >= run->deadline)
+    return leave(run, RedisOutcome::NotDone, error);
+  ++run->tries;
+  run->is_put_off = true;
+  waiting_.emplace(again, run);
+  watch_waiting();
+}
+
+void RedisCaller::follow(const RunPtr& run, const NodePtr& node, const std::string& error) {
+  ++counts_.followed;
+  topology_->told(*node, RedisReaction::Follow, error);
+  if (std::exchange(run->was_repeated, true))
+    return leave(run, RedisOutcome::NotDone, node->at().to_string() + ": " + error);
+  run->at.reset();
+  run->is_asking = false;
+  dispatch(run);
+}
+
+void RedisCaller::wait(const RunPtr& run, Time until, std::string why) {
+  run->why = std::move(why);
+  waiting_.emplace(until, run);
+  watch_waiting();
+}
+
+void RedisCaller::wake() {
+  is_changed_ = false;
+  if (is_closing_) return;
+  publish();
+  std::multimap<Time, RunPtr> kept;
+  for (auto& [until, run] : std::exchange(waiting_, {})) {
+    if (run->is_put_off) {
+      kept.emplace(until, run);
+    } else {
+      dispatch(run);
+    }
+  }
+  waiting_.merge(kept);
+  watch_waiting();
+}
+
+void RedisCaller::wake_due() {
+  const Time now = EventLoop::Steady::now();
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    const RunPtr run = waiting_.extract(waiting_.begin()).mapped();
+    if (std::exchange(run->is_put_off, false)) {
+      dispatch(run);
+    } else {
+      leave(run, RedisOutcome::NotDone, run->why);
+    }
+  }
+  watch_waiting();
+}
+
+void RedisCaller::watch_waiting() {
+  loop_->cancel(std::exchange(wait_timer_, 0));
+  if (waiting_.empty() || is_closing_) return;
+  const auto left =
+      std::chrono::ceil<Duration>(waiting_.begin()->first - EventLoop::Steady::now());
+  wait_timer_ = loop_->in(left, [this] {
+    wait_timer_ = 0;
+    wake_due();
+  });
+}
+
+void RedisCaller::answer(const RunPtr& run, RedisReply reply) {
+  count_latency(run->begun);
+  finish(run, {RedisOutcome::Answered, std::move(reply), {}});
+}
+
+void RedisCaller::leave(const RunPtr& run, RedisOutcome outcome, std::string why) {
+  ++(outcome == RedisOutcome::Unknown ? counts_.unknown : counts_.not_done);
+  last_bad_ = SystemClock().now();
+  if (!bad_since_) {
+    bad_since_ = last_bad_;
+    publish();
+    log_line("redis: degraded: " + why);
+  }
+  finish(run, {outcome, {}, std::move(why)});
+}
+
+void RedisCaller::finish(const RunPtr& run, RedisResult result) {
+  Batch& batch = *run->batch;
+  batch.results[run->index] = std::move(result);
+  if (--batch.missing > 0) return;
+  batch.done(std::move(batch.results));
+}
+
+}  // namespace sluice::backends
