@@ -1,6 +1,7 @@
 #include "backends/redis_caller.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "backends/redis_address.h"
@@ -30,8 +31,12 @@ RedisCaller::RedisCaller(std::unique_ptr<EventLoop> loop, const RedisOptions& op
 }
 
 RedisCaller::~RedisCaller() {
-  loop_->post([this] { close(); });
-  loop_.reset();
+  std::promise<void> closed;
+  loop_->post([this, &closed] {
+    close();
+    closed.set_value();
+  });
+  closed.get_future().wait();
 }
 
 void RedisCaller::close() {

@@ -46,6 +46,7 @@ class RedisCluster final : public RedisTopology {
   void use_map(const std::vector<RedisSlotRange>& ranges);
   void forget_unused();
   bool is_complete() const;
+  bool is_any_coming() const;
   std::set<const RedisNode*> masters() const;
 
   const Setting setting_;
@@ -89,7 +90,7 @@ RedisPlace RedisCluster::place(int slot) {
   const NodePtr& node = slots_[static_cast<std::size_t>(slot)];
   if (!node) {
     if (has_map_) refresh_soon();
-    return {nullptr, !has_map_ && is_refreshing_, has_map_ ? "no server for the slot" : why_};
+    return {nullptr, !has_map_ && is_any_coming(), has_map_ ? "no server for the slot" : why_};
   }
   if (node->standing(EventLoop::Steady::now()) == RedisNode::Standing::Down) refresh_soon();
   return {node, false, {}};
@@ -198,6 +199,14 @@ bool RedisCluster::is_complete() const {
   const auto all = masters();
   return std::all_of(all.begin(), all.end(), [now](const RedisNode* node) {
     return node->standing(now) == RedisNode::Standing::Up;
+  });
+}
+
+// Who is up, or may be so in a moment, can be asked for the map.
+bool RedisCluster::is_any_coming() const {
+  const Time now = EventLoop::Steady::now();
+  return std::any_of(nodes_.begin(), nodes_.end(), [now](const auto& each) {
+    return each.second->standing(now) != RedisNode::Standing::Down;
   });
 }
 
