@@ -157,10 +157,22 @@ void Walk::decide(StageEvent& event, As as, bool only_ask) {
   if (only_ask) pend(Gate::Blocked);
   enter(event, nullptr);
   c_.facts.set_score(score_at(event.facts.stage, !again_), only_ask);
-  for (const RuleId id : c_.program.stage(event.facts.stage).deciders) {
+  for (const RuleId id : deciders(event.facts.stage)) {
     decide_rule(event, id, as);
     if (out_.strong || is_stopped_) return;
   }
+}
+
+// Each rule, where each is told of: in a trace, or when an exemption may pass it over. Else those
+// that can match.
+const std::vector<RuleId>& Walk::deciders(mail::Stage stage) {
+  const auto& all = c_.program.stage(stage).deciders;
+  const auto& scopes = c_.scopes;
+  const bool is_told = c_.services.trace || !scopes.connection.empty() || !scopes.message.empty() ||
+                       !scopes.all_recipients.empty() || !out_.exemptions.empty();
+  if (is_told || all.size() <= kTriedOneByOne) return all;
+  c_.program.candidates(stage, c_.facts, candidates_);
+  return candidates_;
 }
 
 void Walk::decide_rule(StageEvent& event, RuleId id, As as) {

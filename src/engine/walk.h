@@ -37,6 +37,8 @@ struct Scopes {
   std::vector<std::unique_ptr<LimitUse>> connection_limits, message_limits;
 };
 
+inline constexpr std::size_t kTriedOneByOne = 8;  // rules of a stage; more are looked up
+
 class Walk {
  public:
   struct Context {
@@ -70,6 +72,7 @@ class Walk {
   enum class Gate : std::uint8_t { Open, Reserving, Blocked };
 
   double score_at(mail::Stage stage, bool own) const;
+  const std::vector<policy::RuleId>& deciders(mail::Stage stage);
   void enter(StageEvent& event, const policy::Rule* rule);
   bool skip(policy::RuleId id);
   void decide_rule(StageEvent& event, policy::RuleId id, As as);
@@ -111,6 +114,7 @@ class Walk {
   bool is_stopped_ = false;     // a rule would end the stage, but something in front is open
   bool counts_exempt_ = false;  // the limit at hand is exempt and counts all the same
   bool again_ = false;
+  std::vector<policy::RuleId> candidates_;
 };
 
 // Shadow, or enforced for others only: the rule is evaluated and keeps its state, its answer and

@@ -9,6 +9,7 @@
 #include "base/siphash.h"
 #include "policy/exemptions.h"
 #include "policy/lints.h"
+#include "policy/rule_index.h"
 
 namespace sluice::policy {
 namespace {
@@ -141,6 +142,9 @@ ProgramPtr Compiler::compile() {
   program->code_ = std::move(code_);
   program->rules_ = rules_;
   group_by_stage(*program);
+  for (std::size_t stage = 0; stage < mail::kStages; ++stage)
+    program->indices_[stage] = std::make_unique<RuleIndex>(*program, *program->code_,
+                                                           static_cast<mail::Stage>(stage));
   return program;
 }
 

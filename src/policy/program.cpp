@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "policy/evaluator.h"
+#include "policy/rule_index.h"
 #include "policy/template_compiler.h"
 
 namespace sluice::policy {
@@ -39,6 +40,10 @@ void collect_facts(const Code& code, NodeId id, std::vector<FactIndex>& facts) {
 
 Program::Program() = default;
 Program::~Program() = default;
+
+void Program::candidates(mail::Stage stage, FactSource& facts, std::vector<RuleId>& out) const {
+  indices_[static_cast<std::size_t>(stage)]->candidates(facts, out);
+}
 
 TruthOutcome Program::test(ExprId expr, FactSource& facts, std::uint32_t recipient) const {
   if (expr == kNoExpr) return outcome_of(Truth::True);

@@ -185,7 +185,8 @@ struct CompileOptions {
   std::shared_ptr<ListPool> pool;
 };
 
-struct Code;  // expressions, templates, lists, tables, regular expressions (policy/code.h)
+struct Code;      // expressions, templates, lists, tables, regular expressions (policy/code.h)
+class RuleIndex;  // policy/rule_index.h
 
 class Program {
  public:
@@ -208,6 +209,10 @@ class Program {
   // Files this program was made from (policies, lists, tables), for watching.
   const std::vector<std::string>& watched_files() const { return watched_files_; }
 
+  // The deciders of a stage whose condition may be other than false, in file order, in place of what
+  // `out` held; the others need not be tried. Asks the facts that cost nothing by which rules are
+  // found (equality, prefix, suffix, parent domain, regular expression).
+  void candidates(mail::Stage stage, FactSource& facts, std::vector<RuleId>& out) const;
   // Truth of a condition. kNoExpr is true. Pending only when what is missing can still change the result.
   TruthOutcome test(ExprId expr, FactSource& facts, std::uint32_t recipient = FactSource::kNoElement) const;
   // Value of an expression; nullopt: pending. Bool expressions give Bool or unknown.
@@ -241,6 +246,7 @@ class Program {
   bool needs_body_ = false, keeps_body_ = false, needs_headers_ = false;
   std::vector<std::string> watched_files_;
   std::unique_ptr<const Code> code_;
+  std::array<std::unique_ptr<const RuleIndex>, mail::kStages> indices_;
 };
 using ProgramPtr = std::shared_ptr<const Program>;
 

@@ -148,6 +148,19 @@ class ExpressionGenerator {
     }
   }
 
+  // One by which its rule can be found without trying it.
+  std::string findable() {
+    const std::string of = choose({"t.sure", "t.maybe", "n.sure", "n.maybe", "a.sure", "a.maybe"});
+    const auto& words = of[0] == 't' ? kTexts : of[0] == 'n' ? kDomains : kAddresses;
+    const std::string word = quoted(any_of(random_, words));
+    const std::string found = choose(
+        {of + " == " + word, word + " == " + of, of + " in [" + word + ", " + word + "]",
+         of + " starts_with " + quoted(choose({"fo", "F", "x", "a", "Ü"})), of + " ends_with \".com\"",
+         of + " =~ /^" + choose({"f", "a", "x", "EX"}) + choose({"/i", "/"}),
+         choose({"n.sure", "n.maybe"}) + " under " + quoted(any_of(random_, kDomains))});
+    return below(random_, 2) == 0 ? found : "(" + found + " and " + condition(2) + ")";
+  }
+
  private:
   std::string choose(const std::vector<std::string>& items) { return any_of(random_, items); }
   std::string quoted(const std::string& text) {
