@@ -33,6 +33,7 @@ std::shared_ptr<RedisNode> RedisNode::start(EventLoop& loop, const Endpoint& at,
 RedisNode::Standing RedisNode::standing(Time now) const {
   if (state_ == State::Connecting) return failed_attempts_ == 0 ? Standing::Soon : Standing::Down;
   if (state_ != State::Ready) return Standing::Down;
+  if (connection_->is_over()) return Standing::Soon;  // ended() is about to be told
   if (breaker_.state() == RedisBreaker::State::Closed || breaker_.is_probe_due(now))
     return Standing::Up;
   return breaker_.state() == RedisBreaker::State::HalfOpen ? Standing::Soon : Standing::Down;

@@ -24,7 +24,8 @@ std::optional<Endpoint> endpoint_of(std::string_view host, std::string_view port
 }  // namespace
 
 SentinelAnswer parse_sentinel_answer(const RedisReply& reply, const Endpoint& sentinel) {
-  if (reply.kind == Kind::Error) return {std::nullopt, reply.text};
+  if (reply.kind == Kind::Error)
+    return {std::nullopt, reply.text.empty() ? "it answers an error without a word" : reply.text};
   if (reply.kind == Kind::Nil) return {std::nullopt, "it does not watch a master of this name"};
   if (reply.kind != Kind::Array || reply.items.size() != 2)
     return {std::nullopt, "it does not answer as a Sentinel"};

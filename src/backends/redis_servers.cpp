@@ -1,4 +1,6 @@
 // Servers that nobody watches: the first that is up and a master, until it fails.
+#include <algorithm>
+
 #include "backends/redis_topology.h"
 
 namespace sluice::backends {
@@ -75,7 +77,9 @@ void RedisServers::told(RedisNode& by, RedisReaction reaction, const std::string
 
 RedisTopologyState RedisServers::state() const {
   RedisTopologyState state;
-  state.is_available = standing(*nodes_[current_]) == RedisNode::Standing::Up;
+  state.is_available = std::any_of(nodes_.begin(), nodes_.end(), [this](const auto& node) {
+    return standing(*node) == RedisNode::Standing::Up;
+  });
   state.is_complete = state.is_available;
   state.what = nodes_.size() == 1 ? "server " : "of " + std::to_string(nodes_.size()) + " servers ";
   state.what += addresses_[current_].to_string();
