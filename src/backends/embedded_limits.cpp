@@ -190,7 +190,7 @@ StateAnswer EmbeddedLimits::apply(const Reserve& op, TimePoint now) {
   }
   const auto answer = decide(record, Demand(op), now);
   const bool holds = (answer.granted || op.even_if_exceeded) && !is_unlimited(op);
-  if (!holds || is_settled(settled_id(op.id, op.key), now)) return answer;
+  if (!holds || settled_.contains(settled_id(op.id, op.key), now)) return answer;
   if (reservations_ >= caps_.reservations) return not_available();
   return hold(record ? *record : new_record(op.key, now), op, answer, now);
 }
@@ -203,8 +203,8 @@ StateAnswer EmbeddedLimits::apply(const Peek& op, TimePoint now) {
 StateAnswer EmbeddedLimits::apply(const Commit& op, TimePoint now) {
   if (op.windows.size() > kMaxWindows) return not_available();
   const auto id = settled_id(op.id, op.key);
-  if (is_settled(id, now)) return {};
-  settle(id, now);
+  if (settled_.contains(id, now)) return {};
+  settled_.insert(id, now);
   auto* record = current(op.key, now);
   if (record) drop_hold(*record, op.id);
   if (is_unlimited(op)) return {};
@@ -227,8 +227,8 @@ StateAnswer EmbeddedLimits::apply(const Commit& op, TimePoint now) {
 
 StateAnswer EmbeddedLimits::apply(const Release& op, TimePoint now) {
   const auto id = settled_id(op.id, op.key);
-  if (is_settled(id, now)) return {};
-  settle(id, now);
+  if (settled_.contains(id, now)) return {};
+  settled_.insert(id, now);
   if (auto* record = current(op.key, now)) drop_hold(*record, op.id);
   return {};
 }
@@ -301,20 +301,6 @@ void EmbeddedLimits::drop_hold(LimitRecord& record, ReservationId id) {
 // Two keys may use the same id.
 std::uint64_t EmbeddedLimits::settled_id(ReservationId id, const std::string& key) const {
   return keyed_hash(key) ^ (id * 0x9e37'79b9'7f4a'7c15);
-}
-
-bool EmbeddedLimits::is_settled(std::uint64_t id, TimePoint now) {
-  while (!settled_in_order_.empty() && (settled_in_order_.front().first + kSettledMemory <= now ||
-                                        settled_in_order_.size() > caps_.settled)) {
-    settled_.erase(settled_in_order_.front().second);
-    settled_in_order_.pop_front();
-  }
-  return settled_.count(id) > 0;
-}
-
-void EmbeddedLimits::settle(std::uint64_t id, TimePoint now) {
-  settled_.insert(id);
-  settled_in_order_.emplace_back(now, id);
 }
 
 // The administrator.

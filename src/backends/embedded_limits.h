@@ -2,14 +2,13 @@
 // memory. Every answer takes time in the number of windows and sub-windows; only the wait of a
 // refusal also looks at the reservations of the key. Not thread-safe; times never go back.
 #pragma once
-#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "backends/embedded_record.h"
 #include "backends/limit_record.h"
+#include "backends/settled_ids.h"
 #include "backends/state_store.h"
 
 namespace sluice::backends {
@@ -22,7 +21,7 @@ class EmbeddedLimits {
   struct Caps {
     std::size_t limits, values, reservations, settled;
   };
-  explicit EmbeddedLimits(const Caps& caps) : caps_(caps) {}
+  explicit EmbeddedLimits(const Caps& caps) : caps_(caps), settled_(caps.settled) {}
 
   StateAnswer apply(const Reserve& op, TimePoint now);
   StateAnswer apply(const Peek& op, TimePoint now);
@@ -61,15 +60,12 @@ class EmbeddedLimits {
                           std::vector<StateEntry>* entries) const;
 
   std::uint64_t settled_id(ReservationId id, const std::string& key) const;
-  bool is_settled(std::uint64_t id, TimePoint now);
-  void settle(std::uint64_t id, TimePoint now);
 
   Caps caps_;
   RecordTable<LimitRecord> records_;
   std::size_t values_ = 0;
   std::size_t reservations_ = 0;
-  std::unordered_set<std::uint64_t> settled_;
-  std::deque<std::pair<TimePoint, std::uint64_t>> settled_in_order_;
+  SettledIds settled_;
 };
 
 }  // namespace sluice::backends

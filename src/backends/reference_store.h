@@ -18,6 +18,7 @@ class ReferenceStore final : public StateStore {
   ~ReferenceStore() override;
 
   void submit(std::vector<StateOp> ops, StateDone done) override;
+  bool answers_at_once() const override { return true; }
   std::vector<StateEntry> show(const StateQuery& query) override;
   std::size_t forget(StateEntry::Kind kind, const std::string& filter) override;
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;

@@ -211,6 +211,8 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
   virtual void submit(std::vector<StateOp> ops, StateDone done) = 0;
+  // `done` is always called before submit() returns: nothing of it is ever given up.
+  virtual bool answers_at_once() const { return false; }
   virtual std::vector<StateEntry> show(const StateQuery& query) = 0;
   // Forgets every entry of that kind that a query with `filter` would show (limits reset, greylist forget); what is
   // reserved at this moment stays reserved. Returns how many entries.

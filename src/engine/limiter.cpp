@@ -177,6 +177,17 @@ backends::Commit commit_of(const LimitUse& use) {
                           asked.windows, asked.bucket, asked.distinct};
 }
 
+backends::Commit take_commit(LimitUse& use) {
+  Reserve& asked = use.asked;
+  return backends::Commit{asked.id,
+                          std::move(asked.key),
+                          std::move(asked.name),
+                          asked.n,
+                          std::move(asked.windows),
+                          asked.bucket,
+                          std::move(asked.distinct)};
+}
+
 backends::Release release_of(const LimitUse& use) {
   return backends::Release{use.asked.id, use.asked.key};
 }

@@ -34,6 +34,8 @@ std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer
 bool is_charged_at_once(const policy::LimitSpec& spec);
 
 backends::Commit commit_of(const LimitUse& use);
+// The same of a use that nobody asks for again.
+backends::Commit take_commit(LimitUse& use);
 backends::Release release_of(const LimitUse& use);
 
 // Text of a wait for people: whole seconds, rounded up.

@@ -74,7 +74,7 @@ void Session::State::begin_transaction(mail::Envelope envelope) {
 }
 
 void Session::State::end_transaction(bool accepted) {
-  const auto end = accepted ? &State::commit_all : &State::release_all;
+  const auto end = accepted ? &State::commit_last : &State::release_all;
   if (mail_event) (this->*end)(mail_event->limits);
   if (headers_event) (this->*end)(headers_event->limits);
   (this->*end)(transaction.limits);

@@ -87,9 +87,7 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
   } else if (answer) {
     record.rule = std::string(answer.instead_of_rule);
   }
-  record.policy = program->policy();
-  if (!program->version().empty()) record.policy += "@" + program->version();
-  if (!program->hash().empty()) record.policy += "#" + program->hash();
+  record.policy = program->label();
   record.weak = answer.strength == Found::Strength::Weak;
   tell_values(record);
   tell_exemptions(record);

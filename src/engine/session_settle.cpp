@@ -69,6 +69,15 @@ void Session::State::release_all(std::vector<std::unique_ptr<LimitUse>>& uses) {
   for (const auto& use : uses) release(*use);
 }
 
+void Session::State::commit_last(std::vector<std::unique_ptr<LimitUse>>& uses) {
+  for (const auto& use : uses) {
+    if (!use->is_held) continue;
+    if (!use->is_local) ledger.drop(use->asked.id);
+    use->is_held = false;
+    settle(*use, take_commit(*use));
+  }
+}
+
 void Session::State::commit_all(std::vector<std::unique_ptr<LimitUse>>& uses) {
   for (const auto& use : uses) commit(*use);
 }

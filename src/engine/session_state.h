@@ -91,6 +91,7 @@ class Session::State {
   void commit(LimitUse& use);
   void release(LimitUse& use);
   void release_all(std::vector<std::unique_ptr<LimitUse>>& uses);
+  void commit_last(std::vector<std::unique_ptr<LimitUse>>& uses);  // they are dropped next
   void commit_all(std::vector<std::unique_ptr<LimitUse>>& uses);
   void settle(const LimitUse& use, backends::StateOp op);
   void send_settlement();

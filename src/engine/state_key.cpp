@@ -31,7 +31,12 @@ std::string shortened(std::string key) {
   return key + tail;
 }
 
-std::string joined(std::string key, std::span<const std::string> parts) {
+std::string joined(std::string_view rule_key, std::span<const std::string> parts) {
+  std::string key;
+  std::size_t size = rule_key.size();
+  for (const std::string& part : parts) size += part.size() + 1;
+  key.reserve(size);
+  key += rule_key;
   for (const std::string& part : parts) {
     key.push_back(kSeparator);
     key += part;
@@ -49,7 +54,7 @@ std::string key_part(const policy::Value& value, policy::Kind kind) {
 }
 
 std::string state_key(std::string_view rule_key, std::span<const std::string> parts) {
-  return joined(std::string(rule_key), parts);
+  return joined(rule_key, parts);
 }
 
 std::string auto_allow_key(std::string_view rule_key, std::span<const std::string> parts) {
@@ -60,7 +65,7 @@ std::string seen_key(const policy::Program& program, const policy::Rule& rule, s
                      std::span<const std::string> parts) {
   std::string key = program.policy() + "/" + rule.name + "/seen";
   if (call > 0) key += std::to_string(call + 1);
-  return joined(std::move(key), parts);
+  return joined(key, parts);
 }
 
 std::string first_seen_key(const IpAddress& client) {
@@ -69,10 +74,15 @@ std::string first_seen_key(const IpAddress& client) {
 
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts) {
-  std::string name = rule.name;
+  std::string name;
+  std::size_t size = rule.name.size();
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    size += parts[i].size() + 2 + (i < key.size() ? program.expression_text(key[i]).size() : 0);
+  name.reserve(size);
+  name += rule.name;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     name += ' ';
-    if (i < key.size()) name += std::string(program.expression_text(key[i])) + "=";
+    if (i < key.size()) name.append(program.expression_text(key[i])).append("=");
     name += parts[i];
   }
   return name;

@@ -42,6 +42,7 @@ void StateRequests::flush() {
   Batch batch;
   batch.slots = std::exchange(queued_slots_, {});
   for (const StateOp& op : queue_) {
+    if (store_->answers_at_once()) break;
     if (const auto* reserve = std::get_if<backends::Reserve>(&op))
       batch.give_back.emplace_back(backends::Release{reserve->id, reserve->key});
   }

@@ -13,7 +13,9 @@ bool wants_utf8(const mail::Envelope& envelope) {
                      [](const std::string& p) { return equal_folded(p, "SMTPUTF8"); });
 }
 
-ParsedPath parse_for_facts(std::string_view path, bool utf8) {
+namespace {
+
+ParsedPath parse(std::string_view path, bool utf8) {
   ParsedPath result;
   auto parsed = mail::parse_path(path, utf8 ? mail::Utf8::Allowed : mail::Utf8::Refused,
                                  mail::SourceRoute::Stripped);
@@ -34,6 +36,24 @@ ParsedPath parse_for_facts(std::string_view path, bool utf8) {
     result.error = parsed.error().what.empty() ? "not a mail address" : parsed.error().what;
   }
   return result;
+}
+
+}  // namespace
+
+const ParsedPath& parse_for_facts(std::string_view path, bool utf8) {
+  struct Last {
+    std::string path;
+    bool utf8 = false;
+    ParsedPath parsed = parse("", false);
+  };
+  // The facts of one sender or recipient are asked one after the other.
+  thread_local Last last;
+  if (last.path != path || last.utf8 != utf8) {
+    last.parsed = parse(path, utf8);
+    last.path = path;
+    last.utf8 = utf8;
+  }
+  return last.parsed;
 }
 
 }  // namespace sluice::facts

@@ -19,6 +19,7 @@ struct ParsedPath {
 
 // SMTPUTF8 was given with MAIL (RFC 6531).
 bool wants_utf8(const mail::Envelope& envelope);
-ParsedPath parse_for_facts(std::string_view path, bool utf8);
+// Good until this thread's next call.
+const ParsedPath& parse_for_facts(std::string_view path, bool utf8);
 
 }  // namespace sluice::facts

@@ -12,14 +12,15 @@ using policy::Value;
 
 namespace {
 
-ParsedPath parsed(FactContext& c) {
-  if (c.recipient() == nullptr) return {};
+const ParsedPath& parsed(FactContext& c) {
+  static const ParsedPath nobody;
+  if (c.recipient() == nullptr) return nobody;
   return parse_for_facts(c.recipient()->path, c.envelope() != nullptr && wants_utf8(*c.envelope()));
 }
 
 template <Outcome (*Ask)(FactContext&, std::string_view)>
 Outcome about_domain(FactContext& c) {
-  const ParsedPath path = parsed(c);
+  const ParsedPath& path = parsed(c);
   const auto domain = mail::to_ascii_domain(path.domain);
   // A literal, or "postmaster" without a domain, is a matter of this host: nothing to look up.
   if (path.is_literal || path.domain.empty()) return Value(Ask == &receives_mail);

@@ -16,14 +16,14 @@ using policy::Value;
 
 namespace {
 
-ParsedPath parsed(FactContext& c) {
+const ParsedPath& parsed(FactContext& c) {
   return parse_for_facts(c.envelope()->sender_path, wants_utf8(*c.envelope()));
 }
 
 // A DNS question about the sender's domain; false for the null sender and for what is no domain.
 template <Outcome (*Ask)(FactContext&, std::string_view)>
 Outcome about_domain(FactContext& c) {
-  const ParsedPath path = parsed(c);
+  const ParsedPath& path = parsed(c);
   const auto domain = mail::to_ascii_domain(path.domain);
   if (path.is_null || path.is_literal || !domain)
     return Value(path.is_literal && Ask == &receives_mail);

@@ -138,6 +138,9 @@ ProgramPtr Compiler::compile() {
   }
   if (source_.timezone) program->timezone_ = source_.timezone->text;
   program->hash_ = hash();
+  program->label_ = program->policy_;
+  if (!program->version_.empty()) program->label_ += "@" + program->version_;
+  if (!program->hash_.empty()) program->label_ += "#" + program->hash_;
   program->watched_files_ = c_.names.read_files();
   program->code_ = std::move(code_);
   program->rules_ = rules_;

@@ -202,6 +202,7 @@ class Program {
   const std::string& version() const { return version_; }
   const std::string& timezone() const { return timezone_; }  // empty when no rule needs it
   const std::string& hash() const { return hash_; }          // 4 hex digits: the "#5f3a" of the log
+  const std::string& label() const { return label_; }        // "mx-example@2026-11-23.1#5f3a"
   bool needs_body() const { return needs_body_; }    // at least while it comes
   bool keeps_body() const { return keeps_body_; }
   bool needs_headers() const { return needs_headers_; }
@@ -242,7 +243,7 @@ class Program {
   std::vector<Dnsbl> dnsbls_;
   std::vector<DynamicList> dynamic_lists_;
   std::optional<RecipientsSpec> recipients_;
-  std::string policy_, version_, timezone_, hash_;
+  std::string policy_, version_, timezone_, hash_, label_;
   bool needs_body_ = false, keeps_body_ = false, needs_headers_ = false;
   std::vector<std::string> watched_files_;
   std::unique_ptr<const Code> code_;
