@@ -31,9 +31,11 @@ struct Client {
   explicit Client(const RedisOptions& options) : client(std::move(*open_redis_client(options))) {}
   explicit Client(const FakeRedis& server) : Client(servers({server.at()})) {}
 
-  static RedisOptions servers(std::vector<std::string> list) {
+  // Patient, so that a late machine is no failure; what is about time says its own.
+  static RedisOptions servers(std::vector<std::string> list, Duration timeout = Duration{2'000}) {
     RedisOptions options;
     options.servers = std::move(list);
+    options.timeout = options.connect_timeout = timeout;
     return options;
   }
   Timed call(std::vector<std::string> keys = {"sl:{a}"}, bool is_repeatable = false) const {
@@ -131,7 +133,7 @@ TEST_CASE("redis client: no answer, half of one, or one in drips is unknown, in 
   for (const Reaction& reaction : reactions) {
     INFO(reaction.bytes.substr(0, 10));
     FakeRedis server(answering(reaction));
-    const Client client(server);
+    const Client client(Client::servers({server.at()}, Duration{100}));
     const Timed call = client.ready().call();
     CHECK(call.only().outcome == RedisOutcome::Unknown);
     CHECK(call.took >= Duration{99});
@@ -166,6 +168,7 @@ TEST_CASE("redis client: what may be repeated is sent again when the connection 
   // A connection that has lasted is made again at once.
   std::this_thread::sleep_for(Duration{1'050});
   const Timed call = client.call({"sl:{a}"}, true);
+  INFO(call.only().why);
   CHECK(call.only().outcome == RedisOutcome::Answered);
   CHECK(calls == 2);
   CHECK(client.client->health().reconnects == 1);
@@ -188,7 +191,7 @@ TEST_CASE("redis client: nobody there is not done, at once") {
 
 TEST_CASE("redis client: a server that accepts and never speaks costs no call its timeout") {
   FakeRedis server([](const Words&) -> Reaction { return {}; });
-  const Client client(server);
+  const Client client(Client::servers({server.at()}, Duration{100}));
   for (int i = 0; i < 10; ++i) {
     const Timed call = client.call();
     CHECK(call.only().outcome == RedisOutcome::NotDone);
@@ -203,7 +206,7 @@ TEST_CASE("redis client: after five calls without answer the breaker is open, la
     if (!FakeRedis::is_greeting(words) && is_silent) return {};
     return well(words);
   });
-  const Client client(server);
+  const Client client(Client::servers({server.at()}, Duration{100}));
   client.ready();
   const Timed lost = client.call({"{a}", "{b}", "{c}", "{d}", "{e}"});
   for (const RedisResult& result : lost.results) CHECK(result.outcome == RedisOutcome::Unknown);
@@ -226,7 +229,7 @@ TEST_CASE("redis client: after five calls without answer the breaker is open, la
 
 TEST_CASE("redis client: no more than a thousand commands are on the way") {
   FakeRedis server(answering({}));
-  const Client client(server);
+  const Client client(Client::servers({server.at()}, Duration{300}));
   client.ready();
   const Timed call = client.call(std::vector<std::string>(kMaxRedisQueue + 50, "{a}"));
   const auto count = [&](RedisOutcome outcome) {
@@ -294,6 +297,7 @@ struct FakeCluster {
   RedisOptions options() const {
     RedisOptions made;
     made.cluster = {first.at()};
+    made.timeout = made.connect_timeout = Duration{2'000};
     return made;
   }
 };
