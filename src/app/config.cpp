@@ -1,5 +1,7 @@
 #include "app/config.h"
 
+#include <pwd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -133,7 +135,8 @@ void read_listener(Reader& r, const YamlNode& node) {
   if (node.kind == YamlNode::Kind::Map) {
     for (const auto& [key, value] : node.entries) {
       if (key.text == "allow_from") spec->allow_from = networks(r, value);
-      if (key.text != "allow_from" && key.text != "at")
+      if (key.text == "allow_users") spec->allow_users = r.texts(value);
+      if (key.text != "allow_from" && key.text != "allow_users" && key.text != "at")
         r.diagnostics().error("E102", key.whole(), "unknown key `" + key.text + "` in a listener");
     }
   }
@@ -189,7 +192,7 @@ const std::vector<Row>& rows() {
   using R = engine::Resources;
   static const std::vector<Row> all = {
       {{"listen", "unix:/run/sluice/milter.sock",
-        "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from}."},
+        "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from, allow_users}."},
        read_listen},
       {{"engine", "libmilter", "The front end: libmilter or wire."},
        one_of(&C::engine, {"libmilter", "wire"})},
@@ -313,23 +316,43 @@ void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
   }
 }
 
+void check_listeners(Reader& reader, const YamlNode& root) {
+  using Kind = milter::ListenSpec::Kind;
+  const ServiceConfig& config = reader.config;
+  const YamlNode* listen = root.find("listen");
+  if (listen == nullptr) return;
+  const bool is_libmilter = config.engine == "libmilter";
+  if (is_libmilter && config.listen.size() > 1)
+    reader.complain(*listen, "libmilter listens at one place; name one, or say engine: wire");
+  for (const auto& spec : config.listen) {
+    if (is_libmilter && (!spec.allow_from.empty() || !spec.allow_users.empty()))
+      reader.complain(*listen,
+                      "libmilter cannot tell who connects, so allow_from and allow_users cannot be "
+                      "kept; engine: wire can");
+    else if (spec.is_open_to_others() && spec.allow_from.empty())
+      reader.complain(*listen, spec.to_string() +
+                                   ": whoever connects can claim any login; " +
+                                   (is_libmilter ? "listen on a unix socket or on loopback"
+                                                 : "name the MTA's hosts in allow_from"));
+    for (const std::string& name : spec.allow_users) {
+      if (::getpwnam(name.c_str()) == nullptr)
+        reader.complain(*listen, "allow_users names `" + name + "`, which is no user of this host");
+    }
+    if (spec.kind == Kind::Inet && !spec.allow_users.empty())
+      reader.complain(*listen, spec.to_string() + ": allow_users is for unix sockets");
+    if (spec.kind == Kind::Unix && !spec.allow_from.empty())
+      reader.complain(*listen, spec.to_string() + ": allow_from is for TCP; a unix socket has "
+                                                  "allow_users");
+  }
+}
+
 // What only shows when all keys are read.
 void check_whole(Reader& reader, const YamlNode& root) {
   const ServiceConfig& config = reader.config;
   if (config.policies.empty()) reader.complain(root, "`policies` names no policy file");
-  if (config.engine == "wire")
-    reader.complain(*root.find("engine"), "engine: wire is not part of this version");
   if (config.store == "redis")
     reader.complain(*root.find("store"), "store: redis is not part of this version");
-  const YamlNode* listen = root.find("listen");
-  if (config.listen.size() > 1) reader.complain(*listen, "libmilter listens at one place; name one");
-  for (const auto& spec : config.listen) {
-    if (!spec.allow_from.empty())
-      reader.complain(*listen, "libmilter cannot tell who connects, so allow_from cannot be kept");
-    else if (spec.is_open_to_others())
-      reader.complain(*listen, spec.to_string() + ": whoever connects can claim any login; listen on a "
-                                                  "unix socket or on loopback");
-  }
+  check_listeners(reader, root);
 }
 
 }  // namespace

@@ -246,7 +246,7 @@ class MtaDialogues final : public DialogueSource {
     auto front_end = milter::make_libmilter_front_end({});
     if (!front_end) return tl::unexpected(front_end.error());
     front_end_ = std::move(*front_end);
-    return front_end_->start(listener_->release(), desk_, {});
+    return front_end_->start({{listener_->release(), spec.to_string(), {}, {}}}, desk_, {});
   }
 
   std::unique_ptr<TestDialogue> begin(TestWorld& world, GivenForSession& given,

@@ -1,5 +1,6 @@
 #include "app/service.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -23,6 +24,7 @@
 #include "engine/local_limiter.h"
 #include "facts/geo_database.h"
 #include "milter/libmilter_adapter.h"
+#include "milter/wire_engine.h"
 #include "policy/list_pool.h"
 
 namespace sluice::app {
@@ -42,10 +44,11 @@ class Service final : public milter::SessionSource {
   // 0, or the exit code after the reason was printed.
   int start();
   int serve();
-  // Writes what is not yet on disk. Sessions that libmilter still holds find the services in place,
-  // only idle.
+  // Ends what is still open and writes what is not yet on disk. Sessions that libmilter still holds
+  // find the services in place, only idle.
   void close() {
     control_.reset();
+    if (front_end_) front_end_->end_sessions();
     if (store_) store_->flush(kFlush);
   }
   std::unique_ptr<engine::Session> begin() override;
@@ -55,7 +58,9 @@ class Service final : public milter::SessionSource {
   int open_backends();
   int open_front_end();
   int open_control();
+  std::string listening() const;
   void tick();
+  void tell_turned_away();
   void reload();
   void drain();
   ServiceStatus status() const;
@@ -74,10 +79,11 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<backends::CaresResolver> dns_;
   engine::Services services_;
   std::unique_ptr<milter::FrontEnd> front_end_;
-  std::optional<milter::Listener> listener_;
+  std::vector<milter::Listener> listeners_;
   std::unique_ptr<ControlServer> control_;
   TimePoint started_ = clock_.now();
   TimePoint renewed_ = clock_.now();
+  std::uint64_t turned_away_ = 0, not_allowed_ = 0;  // as last told
   bool draining_ = false;
 };
 
@@ -135,17 +141,50 @@ int Service::open_backends() {
   return kOk;
 }
 
+Result<std::unique_ptr<milter::FrontEnd>> make_front_end(const ServiceConfig& config) {
+  if (config.engine == "libmilter")
+    return milter::make_libmilter_front_end({config.failure_accepts});
+  milter::WireOptions options;
+  options.failure_accepts = config.failure_accepts;
+  return milter::make_wire_engine(options);
+}
+
+Result<std::vector<uid_t>> user_ids(const milter::ListenSpec& spec) {
+  std::vector<uid_t> ids;
+  for (const std::string& name : spec.allow_users) {
+    const passwd* user = ::getpwnam(name.c_str());
+    if (user == nullptr)
+      return config_error(spec.to_string() + ": allow_users names `" + name + "`, no user here");
+    ids.push_back(user->pw_uid);
+  }
+  return ids;
+}
+
 int Service::open_front_end() {
-  auto listener = milter::Listener::open(config_.listen.front());
-  if (!listener)
-    return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable,
-                "listen: " + listener.error().what);
-  listener_.emplace(std::move(*listener));
-  auto front_end = milter::make_libmilter_front_end({config_.failure_accepts});
+  std::vector<milter::ListeningPlace> places;
+  for (const milter::ListenSpec& spec : config_.listen) {
+    auto listener = milter::Listener::open(spec);
+    if (!listener)
+      return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable,
+                  "listen: " + listener.error().what);
+    auto users = user_ids(spec);
+    if (!users) return fail(kConfig, "listen: " + users.error().what);
+    places.push_back({-1, listener->spec().to_string(), spec.allow_from, std::move(*users)});
+    listeners_.push_back(std::move(*listener));
+  }
+  auto front_end = make_front_end(config_);
   if (!front_end) return fail(kInternal, front_end.error().what);
   front_end_ = std::move(*front_end);
-  const auto started = front_end_->start(listener_->release(), *this, config_.resources);
+  for (std::size_t i = 0; i < places.size(); ++i) places[i].fd = listeners_[i].release();
+  const auto started = front_end_->start(std::move(places), *this, config_.resources);
   return started ? kOk : fail(kUnavailable, started.error().what);
+}
+
+std::string Service::listening() const {
+  std::string all;
+  for (const milter::Listener& listener : listeners_)
+    all += (all.empty() ? "" : ", ") + listener.spec().to_string();
+  return all;
 }
 
 int Service::open_control() {
@@ -161,10 +200,10 @@ int Service::start() {
     if (const int code = (this->*step)(); code != kOk) return code;
   const auto program = generations_->current();
   std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", "
-            << program->rules().size() << " rules, at " << listener_->spec().to_string()
-            << ", store " << config_.store << " in " << config_.state << "\n"
-            << listener_->attach_lines();
-  log_info("serving " + listener_->spec().to_string() + " policy=" + program->policy() + "@" +
+            << program->rules().size() << " rules, at " << listening() << " (engine " << config_.engine
+            << "), store " << config_.store << " in " << config_.state << "\n";
+  for (const milter::Listener& listener : listeners_) std::cerr << listener.attach_lines();
+  log_info("serving " + listening() + " engine=" + config_.engine + " policy=" + program->policy() + "@" +
            program->version());
   return kOk;
 }
@@ -183,6 +222,23 @@ void Service::reload() {
   }
 }
 
+// At most once a second.
+void Service::tell_turned_away() {
+  std::uint64_t away = 0, strangers = 0;
+  for (const milter::PlaceCounts& place : front_end_->places()) {
+    away += place.turned_away;
+    strangers += place.not_allowed;
+  }
+  if (away > turned_away_)
+    log_warning(std::to_string(away - turned_away_) +
+                " connections were turned away: no more descriptors (LimitNOFILE=)");
+  if (strangers > not_allowed_)
+    log_warning(std::to_string(strangers - not_allowed_) +
+                " connections came from where none is allowed (allow_from, allow_users)");
+  turned_away_ = away;
+  not_allowed_ = strangers;
+}
+
 // Once a second.
 void Service::tick() {
   if (clock_.now() - renewed_ >= engine::kRenewEvery) {
@@ -190,6 +246,7 @@ void Service::tick() {
     renewed_ = clock_.now();
   }
   generations_->reload_changed_files();
+  tell_turned_away();
   if (!front_end_->has_failed()) notify_systemd("WATCHDOG=1");
 }
 
@@ -198,7 +255,7 @@ void Service::tick() {
 void Service::drain() {
   draining_ = true;
   notify_systemd("STOPPING=1");
-  listener_->remove_path();
+  for (const milter::Listener& listener : listeners_) listener.remove_path();
   front_end_->stop_accepting();
   log_info("stopping: " + std::to_string(front_end_->open_sessions()) + " sessions open");
   const TimePoint end = clock_.now() + kDrain;
@@ -235,11 +292,13 @@ ServiceStatus Service::status() const {
   const auto program = generations_->current();
   status.policy = program->policy() + "@" + program->version() + "#" + program->hash();
   status.rules = program->rules().size();
-  status.listening = listener_->spec().to_string();
+  status.listening = listening();
   status.engine = config_.engine;
   status.uptime = clock_.now() - started_;
   status.open_sessions = front_end_->open_sessions();
   status.sessions_served = front_end_->sessions_served();
+  status.sessions_broken = front_end_->broken_sessions();
+  status.places = front_end_->places();
   status.reload = generations_->state();
   status.store = store_->health();
   status.dns = dns_->counts();

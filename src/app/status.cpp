@@ -19,11 +19,28 @@ std::string attached(const ServiceStatus& s) {
   return s.sessions_served == 0 ? "no MTA has connected yet" : "attached";
 }
 
+std::string broken(const ServiceStatus& s) {
+  if (s.sessions_broken == 0) return {};
+  return fmt::format(", {} ended for breaking the protocol", s.sessions_broken);
+}
+
 std::string reload_line(const ReloadState& reload) {
   std::string line =
       fmt::format("generation {}, loaded {}", reload.generation, render_datetime(reload.loaded));
   if (!reload.last_ok) line += "; the last reload FAILED, the policy before it stays";
   return line;
+}
+
+// One line for each listening socket, when there is something to tell apart.
+std::string place_lines(const ServiceStatus& s) {
+  std::string lines;
+  for (const milter::PlaceCounts& place : s.places) {
+    if (s.places.size() < 2 && place.not_allowed == 0 && place.turned_away == 0) continue;
+    lines += fmt::format("           {}: {} open, {} accepted, {} not allowed, {} turned away\n",
+                         place.at, place.open, place.accepted, place.not_allowed,
+                         place.turned_away);
+  }
+  return lines;
 }
 
 std::string rule_table(const std::vector<Counters::RuleCount>& rules) {
@@ -43,7 +60,15 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   json["rules"] = s.rules;
   json["listening"] = s.listening;
   json["engine"] = s.engine;
-  json["sessions"] = {{"open", s.open_sessions}, {"served", s.sessions_served}};
+  json["listeners"] = ordered_json::array();
+  for (const milter::PlaceCounts& place : s.places)
+    json["listeners"].push_back({{"at", place.at},
+                                 {"open", place.open},
+                                 {"accepted", place.accepted},
+                                 {"not_allowed", place.not_allowed},
+                                 {"turned_away", place.turned_away}});
+  json["sessions"] = {
+      {"open", s.open_sessions}, {"served", s.sessions_served}, {"broken", s.sessions_broken}};
   json["reload"] = {{"generation", s.reload.generation},
                     {"loaded", render_datetime(s.reload.loaded)},
                     {"ok", s.reload.last_ok},
@@ -72,12 +97,13 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
   ControlReply reply;
   reply.text = fmt::format(
       "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine "
-      "{})\nsessions   {} open, {} served\n"
+      "{})\n{}sessions   {} open, {} served{}\n"
       "store      {}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
       "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, "
       "{} disconnected\n",
       attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules,
-      reload_line(s.reload), s.listening, s.engine, s.open_sessions, s.sessions_served,
+      reload_line(s.reload), s.listening, s.engine, place_lines(s), s.open_sessions,
+      s.sessions_served, broken(s),
       s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
       s.dns.failed, counters.messages(), counters.of(mail::Action::Quarantine),
       counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),

@@ -5,13 +5,15 @@
 #include "app/generation.h"
 #include "backends/cares_resolver.h"
 #include "backends/state_store.h"
+#include "milter/front_end.h"
 
 namespace sluice::app {
 
 struct ServiceStatus {
   std::string policy, listening, engine;
   std::size_t rules = 0, open_sessions = 0;
-  std::uint64_t sessions_served = 0;
+  std::uint64_t sessions_served = 0, sessions_broken = 0;
+  std::vector<milter::PlaceCounts> places;
   Duration uptime{0};
   ReloadState reload;
   backends::StateHealth store;

@@ -45,10 +45,15 @@ class Libmilter final : public FrontEnd {
  public:
   explicit Libmilter(LibmilterOptions options) : options_(options) {}
   ~Libmilter() override;
-  Result<void> start(int fd, SessionSource& source, const engine::Resources& resources) override;
+  Result<void> start(std::vector<ListeningPlace> places, SessionSource& source,
+                     const engine::Resources& resources) override;
   void stop_accepting() override;
+  // libmilter gives no way to its sessions: they end with the process.
+  void end_sessions() override {}
   std::size_t open_sessions() const override { return open_; }
   std::uint64_t sessions_served() const override { return served_; }
+  std::uint64_t broken_sessions() const override { return 0; }
+  std::vector<PlaceCounts> places() const override { return {{at_, open_, served_, 0, 0}}; }
   bool has_failed() const override { return ended_; }
 
   Link* open_link();
@@ -70,6 +75,7 @@ class Libmilter final : public FrontEnd {
   engine::Resources resources_;
   SessionSource* source_ = nullptr;
   int fd_ = -1;
+  std::string at_;
   bool over_tcp_ = false;
   std::atomic<std::size_t> open_{0}, delayed_{0};
   std::atomic<std::uint64_t> served_{0};
@@ -471,10 +477,16 @@ smfiDesc description() {
   return desc;
 }
 
-Result<void> Libmilter::start(int fd, SessionSource& source, const engine::Resources& resources) {
+Result<void> Libmilter::start(std::vector<ListeningPlace> places, SessionSource& source,
+                              const engine::Resources& resources) {
+  if (places.size() != 1) {
+    for (const ListeningPlace& place : places) ::close(place.fd);
+    return config_error("libmilter listens at one place");
+  }
   source_ = &source;
   resources_ = resources;
-  fd_ = fd;
+  at_ = places.front().at;
+  const int fd = fd_ = places.front().fd;
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   over_tcp_ = ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&

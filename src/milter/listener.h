@@ -19,7 +19,8 @@ struct ListenSpec {
   IpAddress address;  // Inet
   std::uint16_t port = 0;
   int fd = -1;  // Inherited
-  std::vector<Network> allow_from;
+  std::vector<Network> allow_from;   // of TCP clients; empty: all, on loopback only
+  std::vector<std::string> allow_users;  // of processes behind a unix socket; empty: by its mode
 
   std::string to_string() const;
   // Hosts other than this one could connect.

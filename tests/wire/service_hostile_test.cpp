@@ -119,6 +119,7 @@ TEST_CASE("hostile peer: a NUL at any place of any frame is survived") {
 
 TEST_CASE("hostile peer: a connection may end at any byte") {
   SluiceFilter filter(kEveryStep);
+  check_that_it_serves(*filter);
   const std::size_t before = filter->descriptors();
   const std::string whole = honest_bytes();
   for (std::size_t size = 0; size < whole.size(); ++size) {

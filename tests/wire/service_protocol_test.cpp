@@ -293,14 +293,19 @@ TEST_CASE("sessions: over TCP no answer waits for a delayed acknowledgement") {
        "    when: rcpt.domain == \"here.example\"\n    then: header X-Seen = \"yes\"\n",
        kNoId, true});
   MilterPeer peer = greeted(filter->endpoint());
-  // Declined, its macros would stand alone in a packet that nobody answers, and the next command
-  // of the MTA would wait for the acknowledgement.
-  CHECK(peer.negotiation().takes(Event::Data));
+  // Postfix sends the macros of DATA also when the step is declined: they then stand alone in a
+  // packet that nobody answers, and the next command would wait for its acknowledgement. libmilter
+  // has to keep the step; the wire engine acknowledges at once.
+  const bool is_wire = engine_under_test() == "wire";
+  CHECK(peer.negotiation().takes(Event::Data) == !is_wire);
+  std::string lone_macros;
+  append_macros(lone_macros, Command::Data, {{"i", "4fRQ"}});
   constexpr int kMessages = 30;
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kMessages; ++i) {
     REQUIRE(passes(peer.mail({"<ann@far.example>"})));
     REQUIRE(passes(peer.rcpt({"<bob@here.example>"})));
+    if (is_wire) REQUIRE(peer.link().send(lone_macros, 1s));
     REQUIRE(passes(peer.data()));
     const auto answer = peer.end_of_body();
     REQUIRE(passes(answer));

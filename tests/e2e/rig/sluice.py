@@ -21,6 +21,11 @@ def binary():
     return os.path.abspath(path)
 
 
+def engine():
+    """The front end under test: $SLUICE_ENGINE, which CMake sets for each engine in turn."""
+    return os.environ.get("SLUICE_ENGINE", "libmilter")
+
+
 class Sluice:
     """`sluice run` with a policy. Use: s = Sluice(folder, policy); s.start(); ...; s.stop()
 
@@ -57,7 +62,7 @@ class Sluice:
 
     def _write_configuration(self, listen):
         lines = [f'listen: ["{listen}"]', f'policies: ["{self.policy}"]', f'state: "{self.folder}/state"',
-                 f'control: "{self.control}"', self._settings]
+                 f'control: "{self.control}"', f"engine: {engine()}", self._settings]
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
 

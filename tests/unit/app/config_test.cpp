@@ -75,11 +75,29 @@ TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
 }
 
 TEST_CASE("config: what `run` would refuse is refused when it is read") {
-  for (const char* line : {"engine: wire", "store: redis", "listen: inet:0.0.0.0:7357",
-                           "listen: [unix:/a, unix:/b]", "listen: {at: inet:192.0.2.1:7357, allow_from: [192.0.2.0/24]}"}) {
+  for (const char* line :
+       {"store: redis", "engine: libmilter\nlisten: inet:0.0.0.0:7357",
+        "engine: libmilter\nlisten: [unix:/a, unix:/b]",
+        "engine: libmilter\nlisten: {at: inet:192.0.2.1:7357, allow_from: [192.0.2.0/24]}",
+        "engine: libmilter\nlisten: {at: unix:/a, allow_users: [root]}",
+        "engine: wire\nlisten: inet:0.0.0.0:7357",
+        "engine: wire\nlisten: {at: unix:/a, allow_from: [192.0.2.0/24]}",
+        "engine: wire\nlisten: {at: inet:127.0.0.1:7357, allow_users: [root]}",
+        "engine: wire\nlisten: {at: unix:/a, allow_users: [nobody-of-this-name]}"}) {
     INFO(line);
     CHECK(load(std::string("policies: [a.yaml]\n") + line + "\n").diagnostics.errors() == 1);
   }
+}
+
+TEST_CASE("config: the wire engine listens at several places and knows who may connect") {
+  const auto l = load(
+      "policies: [a.yaml]\nengine: wire\nlisten:\n  - unix:/run/a.sock\n"
+      "  - {at: \"inet:192.0.2.1:7357\", allow_from: [192.0.2.0/24]}\n"
+      "  - {at: \"unix:/run/b.sock\", allow_users: [root]}\n  - fd:3\n");
+  CHECK(l.diagnostics.render() == "");
+  REQUIRE(l.config.listen.size() == 4);
+  CHECK(l.config.listen[1].allow_from.size() == 1);
+  CHECK(l.config.listen[2].allow_users == std::vector<std::string>{"root"});
 }
 
 TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }

@@ -1,0 +1,32 @@
+// SessionMacros: the macros that an MTA has told in one session, by the stage they came with. A
+// stage's macros are replaced by the next frame for it and end when an earlier stage comes again;
+// the latest stage that has a name answers for it. Only names that Sluice reads are kept, each
+// value up to 1,024 bytes: an idle session holds next to nothing.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "milter/macros.h"
+#include "milter/milter_protocol.h"
+
+namespace sluice::milter::wire {
+
+// The stage of a command's macros; nullopt: it has none.
+std::optional<MacroStage> macro_stage_of(char command);
+
+class SessionMacros final : public MacroSource {
+ public:
+  // `list`: name NUL value NUL ...
+  void take(MacroStage stage, std::string_view list);
+  // Everything that came with `stage` or a later one.
+  void forget_from(MacroStage stage);
+  const char* macro(const char* name) const override;
+  std::size_t bytes() const { return kept_.size(); }
+
+ private:
+  // Records in stage order: one byte of stage, name NUL, value NUL.
+  std::string kept_;
+};
+
+}  // namespace sluice::milter::wire
