@@ -89,9 +89,10 @@ Result<Address> with_domain(std::string_view local_part, std::string_view domain
 }
 
 // Takes "@a,@b:" off the front (RFC 5321 4.1.2, A-d-l); false when it is no source route.
-bool strip_source_route(std::string_view& text) {
+bool strip_source_route(std::string_view& text, Utf8 utf8) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos) return false;
+  if (utf8 == Utf8::Refused && !is_ascii(text.substr(0, colon))) return false;
   for (const std::string_view hop : split(text.substr(0, colon), ',')) {
     if (hop.empty() || hop.front() != '@' || has_final_dot(hop) || !to_ascii_domain(hop.substr(1)))
       return false;
@@ -174,7 +175,7 @@ Result<std::optional<Address>> parse_path(std::string_view text, Utf8 utf8, Sour
   if (text.empty()) return std::optional<Address>();
   if (text.front() == '@') {
     if (route == SourceRoute::Refused) return permanent("a source route is not accepted");
-    if (!strip_source_route(text)) return permanent("the source route is not valid");
+    if (!strip_source_route(text, utf8)) return permanent("the source route is not valid");
   }
   if (text.size() == kPostmaster.size() && equal_folded(text, kPostmaster))
     return std::optional(Address{std::string(text), "", false});

@@ -74,6 +74,41 @@ std::optional<std::string> to_a_labels(std::string_view text) {
   return name.size() <= kMaxDomain ? std::optional(name) : std::nullopt;
 }
 
+// Snum (RFC 5321 4.1.3): one to three digits, decimal also with zeros in front, which no reader of
+// addresses takes: "192.000.002.001" becomes "192.0.2.1". nullopt: not four of them.
+std::optional<std::string> plain_octets(std::string_view text) {
+  const auto octets = split(text, '.');
+  if (octets.size() != 4) return std::nullopt;
+  std::string plain;
+  for (std::string_view octet : octets) {
+    if (octet.empty() || octet.size() > 3 || !std::all_of(octet.begin(), octet.end(), is_digit))
+      return std::nullopt;
+    while (octet.size() > 1 && octet.front() == '0') octet.remove_prefix(1);
+    if (!plain.empty()) plain += '.';
+    plain += octet;
+  }
+  return plain;
+}
+
+// IPv6-comp and IPv6v4-comp: "::" stands for two groups at least, where other notations allow one.
+bool is_compressed_enough(std::string_view text) {
+  if (text.find("::") == std::string_view::npos) return true;
+  const auto groups = split(text, ':');
+  const auto written = std::count_if(groups.begin(), groups.end(),
+                                     [](std::string_view group) { return !group.empty(); });
+  const bool ends_in_v4 = groups.back().find('.') != std::string_view::npos;
+  return written + (ends_in_v4 ? 1 : 0) <= 6;
+}
+
+// What stands in an IPv6 literal, its IPv4 part without zeros in front.
+std::optional<std::string> plain_v6(std::string_view text) {
+  if (!is_compressed_enough(text)) return std::nullopt;
+  const std::size_t tail = text.rfind(':') + 1;
+  if (text.find('.', tail) == std::string_view::npos) return std::string(text);
+  const auto octets = plain_octets(text.substr(tail));
+  return octets ? std::optional(std::string(text.substr(0, tail)) + *octets) : std::nullopt;
+}
+
 std::string_view without_final_dot(std::string_view text) {
   if (!text.empty() && text.back() == '.') text.remove_suffix(1);
   return text;
@@ -108,9 +143,11 @@ std::optional<std::string> to_address_literal(std::string_view text) {
   constexpr std::string_view tag = "IPv6:";
   const bool tagged = text.size() >= tag.size() && equal_folded(text.substr(0, tag.size()), tag);
   if (tagged) text.remove_prefix(tag.size());
-  const auto address = IpAddress::parse(text);
   const bool has_colon = text.find(':') != std::string_view::npos;
-  if (!address || tagged != has_colon) return std::nullopt;
+  if (tagged != has_colon) return std::nullopt;
+  const auto plain = tagged ? plain_v6(text) : plain_octets(text);
+  const auto address = plain ? IpAddress::parse(*plain) : std::nullopt;
+  if (!address) return std::nullopt;
   return '[' + std::string(address->is_v4() ? "" : tag) + address->to_string() + ']';
 }
 

@@ -19,8 +19,8 @@ bool has_final_dot(std::string_view text);
 // Same domain or below it, by labels, never by string suffix. Both in A-label form.
 bool is_under(std::string_view domain, std::string_view parent);
 // The canonical form of an address literal with its brackets (RFC 5321 4.1.3): "[192.0.2.1]", "[IPv6:2001:db8::1]";
-// mapped IPv4 becomes IPv4. nullopt for anything else: IPv6 is the only tag that was ever registered, and octets with
-// leading zeros, which some read as octal, are refused.
+// mapped IPv4 becomes IPv4. By that grammar octets are decimal with zeros in front too, and "::" stands for two groups at
+// least. nullopt for anything else: IPv6 is the only tag that was ever registered.
 std::optional<std::string> to_address_literal(std::string_view text);
 // RFC 5321 4.1.1.1 argument of HELO/EHLO: a domain or an address literal.
 bool is_valid_helo(std::string_view argument);

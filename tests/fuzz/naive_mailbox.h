@@ -1,7 +1,9 @@
 // A second opinion on mail addresses: the ABNF of RFC 5321 4.1.2 and 4.1.3 with RFC 6531 3.3, rule
 // by rule, each rule giving every place at which it may end. Slow, and written without a look at
-// the real parser; only names outside ASCII are left to the real conversion.
+// the real parser; only the conversion of one U-label is left to libidn2.
 #pragma once
+#include <idn2.h>
+
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -12,7 +14,6 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "mail/domain.h"
 
 namespace sluice::fuzz {
 
@@ -96,7 +97,15 @@ struct MailboxGrammar {
   Rule domain;
 };
 
-inline bool naive_v4(std::string_view text) {
+// Address literals (RFC 5321 4.1.3) and addresses as the C library reads them differ in two points.
+struct AddressNotation {
+  bool zeros_in_front;  // of decimal octets
+  int most_with_gap;    // groups that may stand beside "::"
+};
+inline constexpr AddressNotation kLiteralNotation{true, 6};
+inline constexpr AddressNotation kPlainNotation{false, 7};
+
+inline bool naive_v4(std::string_view text, AddressNotation notation) {
   int dots = 0;
   std::string number;
   for (std::size_t i = 0; i <= text.size(); ++i) {
@@ -106,9 +115,8 @@ inline bool naive_v4(std::string_view text) {
     }
     if (i < text.size() && text[i] != '.') return false;
     if (i < text.size()) ++dots;
-    if (number.empty() || number.size() > 3 || std::stoi(number) > 255 ||
-        (number.size() > 1 && number[0] == '0'))
-      return false;
+    if (number.empty() || number.size() > 3 || std::stoi(number) > 255) return false;
+    if (!notation.zeros_in_front && number.size() > 1 && number[0] == '0') return false;
     number.clear();
   }
   return dots == 3;
@@ -116,7 +124,8 @@ inline bool naive_v4(std::string_view text) {
 
 // How many 16-bit groups "a:b:1.2.3.4" holds; nullopt: no such list. IPv4 may only stand at the
 // very end of the address.
-inline std::optional<int> naive_groups(std::string_view text, bool at_end) {
+inline std::optional<int> naive_groups(std::string_view text, bool at_end,
+                                       AddressNotation notation) {
   if (text.empty()) return 0;
   int groups = 0;
   std::string group;
@@ -131,7 +140,7 @@ inline std::optional<int> naive_groups(std::string_view text, bool at_end) {
   }
   list.push_back(group);
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (at_end && i + 1 == list.size() && naive_v4(list[i])) {
+    if (at_end && i + 1 == list.size() && naive_v4(list[i], notation)) {
       groups += 2;
       continue;
     }
@@ -143,12 +152,12 @@ inline std::optional<int> naive_groups(std::string_view text, bool at_end) {
   return groups;
 }
 
-inline bool naive_v6(std::string_view text) {
+inline bool naive_v6(std::string_view text, AddressNotation notation) {
   const std::size_t gap = text.find("::");
-  if (gap == std::string_view::npos) return naive_groups(text, true) == 8;
-  const auto before = naive_groups(text.substr(0, gap), false);
-  const auto after = naive_groups(text.substr(gap + 2), true);
-  return before && after && *before + *after <= 7;
+  if (gap == std::string_view::npos) return naive_groups(text, true, notation) == 8;
+  const auto before = naive_groups(text.substr(0, gap), false, notation);
+  const auto after = naive_groups(text.substr(gap + 2), true, notation);
+  return before && after && *before + *after <= notation.most_with_gap;
 }
 
 inline bool naive_literal(std::string_view text) {
@@ -158,8 +167,9 @@ inline bool naive_literal(std::string_view text) {
   std::transform(tag.begin(), tag.end(), tag.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (tag == "ipv6:")
-    return inner.find(':', 5) != std::string::npos && naive_v6(std::string_view(inner).substr(5));
-  return naive_v4(inner);
+    return inner.find(':', 5) != std::string::npos &&
+           naive_v6(std::string_view(inner).substr(5), kLiteralNotation);
+  return naive_v4(inner, kLiteralNotation);
 }
 
 inline bool naive_ascii_domain(std::string_view text) {
@@ -173,10 +183,45 @@ inline bool naive_ascii_domain(std::string_view text) {
   return true;
 }
 
+// U-label (RFC 6531 3.3): what the library makes an A-label of, asked for this label alone.
+inline std::string naive_a_label(const std::string& label) {
+  if (label.size() > 1000 || label.find('\0') != std::string::npos) return "";
+  char* found = nullptr;
+  const int status =
+      idn2_to_ascii_8z(label.c_str(), &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+  const std::string made = status == IDN2_OK ? found : "";
+  idn2_free(found);
+  return made;
+}
+
+// The dots of UTS-46 separate labels like the plain one; none may stand last.
+inline bool naive_unicode_domain(std::string text) {
+  for (const std::string dot : {"\u3002", "\uFF0E", "\uFF61"}) {
+    std::string replaced;
+    for (std::size_t i = 0; i < text.size();) {
+      const bool here = text.compare(i, dot.size(), dot) == 0;
+      replaced += here ? "." : text.substr(i, 1);
+      i += here ? dot.size() : 1;
+    }
+    text = replaced;
+  }
+  std::string ascii, label;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] != '.') {
+      label += text[i];
+      continue;
+    }
+    const std::string part = is_ascii(label) ? label : naive_a_label(label);
+    if (part.find('.') != std::string::npos || part.empty()) return false;
+    ascii += (ascii.empty() ? "" : ".") + part;
+    label.clear();
+  }
+  return naive_ascii_domain(ascii);
+}
+
 inline bool naive_domain(std::string_view text, bool with_utf8) {
   if (is_ascii(text)) return naive_ascii_domain(text) || naive_literal(text);
-  return with_utf8 && !mail::has_final_dot(text) && text.front() != '[' &&
-         mail::to_ascii_domain(text).has_value();
+  return with_utf8 && naive_unicode_domain(std::string(text));
 }
 
 // Mailbox = Local-part "@" ( Domain / address-literal ), within the sizes of 4.5.3.1.

@@ -199,7 +199,9 @@ TEST_CASE("address table: literals: IPv4") {
                              {"ann@[255.255.255.255]"sv, "ann@[255.255.255.255]"sv},
                              {"ann@[1.10.100.9]"sv, "ann@[1.10.100.9]"sv},
                              {"ann@[127.0.0.1]"sv, "ann@[127.0.0.1]"sv},
-                             {"ann@[9.99.199.249]"sv, "ann@[9.99.199.249]"sv}});
+                             {"ann@[9.99.199.249]"sv, "ann@[9.99.199.249]"sv},
+                             {"ann@[192.0.2.01]"sv, "ann@[192.0.2.1]"sv},
+                             {"ann@[010.000.009.008]"sv, "ann@[10.0.9.8]"sv}});
 }
 
 TEST_CASE("address table: literals: IPv6 in the form of RFC 5952") {
@@ -210,9 +212,6 @@ TEST_CASE("address table: literals: IPv6 in the form of RFC 5952") {
        {"ann@[IPv6:1::8]"sv, "ann@[IPv6:1::8]"sv},
        {"ann@[IPv6:1:2:3:4:5:6:7:8]"sv, "ann@[IPv6:1:2:3:4:5:6:7:8]"sv},
        {"ann@[IPv6:2001:DB8::1]"sv, "ann@[IPv6:2001:db8::1]"sv},
-       {"ann@[IPv6:::2:3:4:5:6:7:8]"sv, "ann@[IPv6:0:2:3:4:5:6:7:8]"sv},
-       {"ann@[IPv6:1::3:4:5:6:7:8]"sv, "ann@[IPv6:1:0:3:4:5:6:7:8]"sv},
-       {"ann@[IPv6:1:2:3:4:5:6:7::]"sv, "ann@[IPv6:1:2:3:4:5:6:7:0]"sv},
        {"ann@[IPv6:1:2::8]"sv, "ann@[IPv6:1:2::8]"sv},
        {"ann@[IPv6:1:2:3::8]"sv, "ann@[IPv6:1:2:3::8]"sv},
        {"ann@[IPv6:1:2:3:4::8]"sv, "ann@[IPv6:1:2:3:4::8]"sv},

@@ -165,3 +165,11 @@ TEST_CASE("strip_tag: for each delimiter, never to an empty name") {
     CHECK(strip_tag(row.stripped, row.delimiters) == row.stripped);
   }
 }
+
+TEST_CASE("path: a source route is ASCII unless SMTPUTF8 was said") {
+  constexpr std::string_view text = "<@b\xC3\xBC" "cher.example:ann@example.com>";
+  CHECK(path(text, SourceRoute::Stripped) == "refused: the source route is not valid");
+  const auto allowed = parse_path(text, Utf8::Allowed, SourceRoute::Stripped);
+  REQUIRE(allowed);
+  CHECK(allowed.value()->to_string() == "ann@example.com");
+}

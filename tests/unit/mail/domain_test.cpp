@@ -121,7 +121,7 @@ TEST_CASE("address literal: one form for every spelling") {
   for (const Row& row : rows) CHECK(to_address_literal(row.text) == std::string(row.form));
   for (const std::string_view text :
        {"", "[]", "[", "]", "192.0.2.1", "[192.0.2.1", "192.0.2.1]", "[2001:db8::1]",
-        "[IPv6:192.0.2.1]", "[IPv6:]", "[ 192.0.2.1]", "[192.0.2.01]", "[192.0.2.256]", "[x:y]",
+        "[IPv6:192.0.2.1]", "[IPv6:]", "[ 192.0.2.1]", "[192.0.2.256]", "[x:y]",
         "[IPv7:::1]", "[[192.0.2.1]]", "[IPv6:fe80::1%eth0]", "[example.com]"}) {
     INFO(text);
     CHECK_FALSE(to_address_literal(text));
