@@ -35,6 +35,7 @@ struct ServiceConfig {
   std::vector<std::string> dns_servers;
   Duration dns_timeout{2'000};
   std::int64_t dns_cache = 20'000;
+  std::vector<std::string> dns_lists_without_test;  // zones (backends/dns_lists.h)
   std::string spam_engine, spam_address;
   Duration spam_timeout{5'000};
   std::string virus_clamd;

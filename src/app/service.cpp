@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "app/control.h"
 #include "app/counters.h"
 #include "app/decision_log.h"
+#include "app/dns_list_watch.h"
 #include "app/generation.h"
 #include "app/logging.h"
 #include "app/notify.h"
@@ -19,6 +21,7 @@
 #include "app/state_commands.h"
 #include "app/status.h"
 #include "backends/cares_resolver.h"
+#include "backends/dns_lists.h"
 #include "backends/embedded_store.h"
 #include "engine/ledger.h"
 #include "engine/local_limiter.h"
@@ -61,6 +64,7 @@ class Service final : public milter::SessionSource {
   std::string listening() const;
   void tick();
   void tell_turned_away();
+  void watch_lists_of(const policy::ProgramPtr& program);
   void reload();
   void drain();
   ServiceStatus status() const;
@@ -77,6 +81,8 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<Generations> generations_;
   std::unique_ptr<backends::EmbeddedStore> store_;
   std::unique_ptr<backends::CaresResolver> dns_;
+  std::unique_ptr<backends::DnsLists> lists_;
+  std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
   engine::Services services_;
   std::unique_ptr<milter::FrontEnd> front_end_;
   std::vector<milter::Listener> listeners_;
@@ -118,6 +124,9 @@ int Service::open_backends() {
   auto dns = backends::CaresResolver::start(options, clock_);
   if (!dns) return fail(kConfig, "dns: " + dns.error().what);
   dns_ = std::move(*dns);
+  lists_ = std::make_unique<backends::DnsLists>(*dns_, clock_);
+  watch_lists_of(generations_->current());
+  lists_->tick();
   auto country = open_geo(config_.geoip_country);
   auto asn = open_geo(config_.geoip_asn);
   if (!country) return fail(kConfig, "geoip: " + country.error().what);
@@ -125,7 +134,7 @@ int Service::open_backends() {
 
   services_.clock = &clock_;
   services_.store = store_.get();
-  services_.dns = dns_.get();
+  services_.dns = lists_.get();
   services_.sink = &sink_;
   services_.ledger = &ledger_;
   services_.local_store = &local_limiter_;
@@ -211,7 +220,15 @@ int Service::start() {
 std::unique_ptr<engine::Session> Service::begin() {
   if (front_end_ && front_end_->open_sessions() >= static_cast<std::size_t>(config_.sessions))
     return nullptr;
-  return std::make_unique<engine::Session>(services_, generations_->current());
+  auto program = generations_->current();
+  watch_lists_of(program);
+  return std::make_unique<engine::Session>(services_, std::move(program));
+}
+
+// Before a session begins with it: none shall ask a DNS list that nobody watches.
+void Service::watch_lists_of(const policy::ProgramPtr& program) {
+  if (watched_.exchange(program.get()) != program.get())
+    lists_->watch(lists_of(*program, config_));
 }
 
 void Service::reload() {
@@ -247,6 +264,9 @@ void Service::tick() {
   }
   generations_->reload_changed_files();
   tell_turned_away();
+  watch_lists_of(generations_->current());
+  lists_->tick();
+  tell_list_changes(*lists_);
   if (!front_end_->has_failed()) notify_systemd("WATCHDOG=1");
 }
 
@@ -302,6 +322,7 @@ ServiceStatus Service::status() const {
   status.reload = generations_->state();
   status.store = store_->health();
   status.dns = dns_->counts();
+  status.lists = lists_->health();
   status.draining = draining_;
   return status;
 }

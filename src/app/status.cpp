@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/dns_list_watch.h"
 #include "base/text.h"
 
 namespace sluice::app {
@@ -52,6 +53,18 @@ std::string rule_table(const std::vector<Counters::RuleCount>& rules) {
   return table;
 }
 
+ordered_json list_json(const backends::ListHealth& list) {
+  const bool was_tested = list.tested != TimePoint{};
+  return {{"zone", list.zone},
+          {"state", backends::list_state_name(list.state)},
+          {"why", list.why},
+          {"since", render_datetime(list.since)},
+          {"tested", was_tested ? ordered_json(render_datetime(list.tested)) : ordered_json()},
+          {"asked", list.asked},
+          {"listed", list.listed},
+          {"withheld", list.withheld}};
+}
+
 ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   ordered_json json;
   json["state"] = attached(s);
@@ -79,7 +92,10 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   json["dns"] = {{"asked", s.dns.asked},
                  {"cached", s.dns.cached},
                  {"sent", s.dns.sent},
-                 {"failed", s.dns.failed}};
+                 {"failed", s.dns.failed},
+                 {"entries", s.dns.entries}};
+  json["dns_lists"] = ordered_json::array();
+  for (const backends::ListHealth& list : s.lists) json["dns_lists"].push_back(list_json(list));
   json["messages_accepted"] = counters.messages();
   for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect,
                             mail::Action::Quarantine, mail::Action::Discard})
@@ -99,13 +115,14 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
       "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine "
       "{})\n{}sessions   {} open, {} served{}\n"
       "store      {}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
+      "{}"
       "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, "
       "{} disconnected\n",
       attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules,
       reload_line(s.reload), s.listening, s.engine, place_lines(s), s.open_sessions,
       s.sessions_served, broken(s),
       s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
-      s.dns.failed, counters.messages(), counters.of(mail::Action::Quarantine),
+      s.dns.failed, list_lines(s.lists), counters.messages(), counters.of(mail::Action::Quarantine),
       counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),
       counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
   reply.text += rule_table(counters.rules());

@@ -4,6 +4,7 @@
 #include "app/counters.h"
 #include "app/generation.h"
 #include "backends/cares_resolver.h"
+#include "backends/dns_lists.h"
 #include "backends/state_store.h"
 #include "milter/front_end.h"
 
@@ -18,6 +19,7 @@ struct ServiceStatus {
   ReloadState reload;
   backends::StateHealth store;
   backends::DnsCounts dns;
+  std::vector<backends::ListHealth> lists;
   bool draining = false;
 };
 

@@ -80,6 +80,7 @@ class CaresResolver::Desk {
 
   void start();
   void ask(std::string name, DnsType type, Duration patience, DnsDone done);
+  void forget(const std::string& name, DnsType type);
   DnsCounts counts() const;
 
  private:
@@ -164,9 +165,16 @@ void CaresResolver::Desk::ask(std::string name, DnsType type, Duration patience,
   }
 }
 
+void CaresResolver::Desk::forget(const std::string& name, DnsType type) {
+  const std::lock_guard lock(mutex_);
+  cache_.forget(name, type);
+}
+
 DnsCounts CaresResolver::Desk::counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  DnsCounts counts = counts_;
+  counts.entries = cache_.size();
+  return counts;
 }
 
 // --- the thread ---
@@ -366,6 +374,10 @@ void CaresResolver::query(const std::string& name, DnsType type, TimePoint deadl
   const Duration patience = std::clamp(
       std::chrono::duration_cast<Duration>(deadline - clock_.now()), Duration{0}, kLongestWait);
   desk_->ask(std::move(*canonical), type, patience, std::move(done));
+}
+
+void CaresResolver::forget(const std::string& name, DnsType type) {
+  if (const auto canonical = canonical_dns_name(name)) desk_->forget(*canonical, type);
 }
 
 DnsCounts CaresResolver::counts() const { return desk_->counts(); }

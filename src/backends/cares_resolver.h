@@ -55,6 +55,7 @@ struct DnsCounts {
   std::uint64_t late = 0;         // callers whose deadline passed
   std::uint64_t failed = 0;       // questions that ended in ServFail or Timeout
   std::uint64_t turned_away = 0;  // over kMaxWaiting
+  std::size_t entries = 0;        // in the cache now
 };
 
 class CaresResolver final : public DnsResolver {
@@ -66,6 +67,7 @@ class CaresResolver final : public DnsResolver {
   ~CaresResolver() override;
 
   void query(const std::string& name, DnsType type, TimePoint deadline, DnsDone done) override;
+  void forget(const std::string& name, DnsType type) override;
 
   DnsCounts counts() const;
 

@@ -37,6 +37,11 @@ std::shared_ptr<const DnsAnswer> DnsCache::find(std::string_view name, DnsType t
   return entry->answer;
 }
 
+void DnsCache::forget(std::string_view name, DnsType type) {
+  const auto found = by_key_.find(question_key(name, type));
+  if (found != by_key_.end()) erase(found->second);
+}
+
 void DnsCache::insert(std::string_view name, DnsType type, const DnsAnswer& answer,
                       std::chrono::seconds ttl, Time now) {
   std::string key = question_key(name, type);

@@ -30,6 +30,8 @@ class DnsCache {
   void insert(std::string_view name, DnsType type, const DnsAnswer& answer,
               std::chrono::seconds ttl, Time now);
 
+  void forget(std::string_view name, DnsType type);
+
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }
 

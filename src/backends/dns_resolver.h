@@ -26,6 +26,7 @@ enum class DnsStatus : std::uint8_t {
   ServFail,  // SERVFAIL, REFUSED, FORMERR, a garbled answer
   Timeout,
   Budget,    // our own limit of look-ups for this message
+  Breaker,   // nobody was asked: what would answer cannot be believed or does not answer (dns_lists.h)
 };
 inline bool is_answer(DnsStatus s) { return s == DnsStatus::Ok || s == DnsStatus::NoData || s == DnsStatus::NxDomain; }
 
@@ -49,6 +50,8 @@ class DnsResolver {
   virtual ~DnsResolver() = default;
   // name: ASCII, without final dot. Answers by `deadline` with Timeout at the latest.
   virtual void query(const std::string& name, DnsType type, TimePoint deadline, DnsDone done) = 0;
+  // The next question about it asks afresh: what a cache holds of it is dropped.
+  virtual void forget(const std::string& /*name*/, DnsType /*type*/) {}
 };
 
 }  // namespace sluice::backends

@@ -126,6 +126,7 @@ void find_mail_hosts(DnsResolver& resolver, const std::string& domain, TimePoint
                      case DnsStatus::ServFail:
                      case DnsStatus::Timeout:
                      case DnsStatus::Budget:
+                     case DnsStatus::Breaker:
                        hosts.failure = mx.status;
                        return done(std::move(hosts));
                    }

@@ -22,18 +22,32 @@ bool within(const std::vector<std::pair<IpAddress, IpAddress>>& ranges, const Ip
   });
 }
 
+// The entries that RFC 5782 5 makes every list hold for tests are no listings of mail: mail of this
+// host comes from 127/8, and clients do say HELO TEST. Lists of names answer a question about an
+// address with an error of their own that may look like a hit.
+std::optional<std::string> listable_name(std::string_view text) {
+  auto name = mail::to_ascii_domain(text);
+  return name && mail::is_fully_qualified(*name) ? std::move(name) : std::nullopt;
+}
+
+bool is_own_host(const IpAddress& address) {
+  static const Network loopback(IpAddress::from_v4(0x7f000000), 8);
+  static const IpAddress loopback6 = *IpAddress::parse("::1");
+  return loopback.contains(address) || address == loopback6;
+}
+
 // What is looked up below the zone; nullopt: nothing to ask (null sender, HELO that is no name).
 std::optional<std::string> subject_labels(const policy::Dnsbl& list, FactContext& c) {
   switch (list.of) {
     case policy::Dnsbl::Of::ClientIp:
-      return c.connection().client_ip ? std::optional(c.connection().client_ip->reversed_labels())
-                                      : std::nullopt;
+      if (!c.connection().client_ip || is_own_host(*c.connection().client_ip)) return std::nullopt;
+      return c.connection().client_ip->reversed_labels();
     case policy::Dnsbl::Of::SenderDomain:
       if (c.envelope() == nullptr) return std::nullopt;
-      return mail::to_ascii_domain(
+      return listable_name(
           mail::split_at_last_at(mail::strip_brackets(c.envelope()->sender_path)).domain);
     case policy::Dnsbl::Of::HeloName:
-      return c.helo() != nullptr ? mail::to_ascii_domain(*c.helo()) : std::nullopt;
+      return c.helo() != nullptr ? listable_name(*c.helo()) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -62,11 +76,11 @@ Hit judge(const policy::Dnsbl& list, const DnsAnswer& answer) {
   return unknown ? Hit::Unknown : Hit::No;
 }
 
-// The names of the lists that hit. In conditions one unknown list makes the whole unknown; for
-// texts see dnsbl.text.
+// The names of the lists that hit. For each list that is unknown an unknown element: what depends
+// on it is unknown in conditions, texts show the others.
 Outcome names(FactContext& c) {
   policy::Values hits;
-  bool pending = false;
+  bool pending = false, any_hit = false;
   std::optional<Value> unknown;
   for (const policy::Dnsbl& list : c.program().dnsbls()) {
     const Outcome hit = resolve_dnsbl(list, c);
@@ -74,25 +88,37 @@ Outcome names(FactContext& c) {
       pending = true;
     } else if (hit->is_unknown()) {
       unknown = *hit;
+      hits.push_back(*hit);
     } else if (hit->get<bool>()) {
       hits.emplace_back(list.name);
+      any_hit = true;
     }
   }
   if (pending) return std::nullopt;
-  if (unknown && hits.empty()) return *unknown;
+  if (unknown && !any_hit) return *unknown;
   return Value::list(std::move(hits));
 }
 
+Outcome text_of(const policy::Dnsbl& list, FactContext& c) {
+  const DnsAnswer* txt = c.dns(*question(list, c), DnsType::Txt);
+  if (txt == nullptr) return std::nullopt;
+  if (!is_answer(txt->status)) return Value(unknown_of(txt->status));
+  return txt->records.empty() ? Value() : Value(txt->records.front().text);
+}
+
+// Of the first list that is known to hit. None only when all lists are known not to.
 Outcome text(FactContext& c) {
+  Value none_hit;
+  bool pending = false;
   for (const policy::Dnsbl& list : c.program().dnsbls()) {
     const Outcome hit = resolve_dnsbl(list, c);
-    if (!hit) return std::nullopt;
-    if (*hit != Value(true)) continue;
-    const DnsAnswer* txt = c.dns(*question(list, c), DnsType::Txt);
-    if (txt == nullptr) return std::nullopt;
-    return txt->records.empty() ? Value() : Value(txt->records.front().text);
+    if (!hit) pending = true;
+    if (pending) continue;
+    if (*hit == Value(true)) return text_of(list, c);
+    if (hit->is_unknown()) none_hit = *hit;
   }
-  return Value();
+  if (pending) return std::nullopt;
+  return none_hit;
 }
 
 }  // namespace

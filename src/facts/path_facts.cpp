@@ -15,43 +15,54 @@ bool wants_utf8(const mail::Envelope& envelope) {
 
 namespace {
 
-ParsedPath parse(std::string_view path, bool utf8) {
+// What the path says as it stands, valid or not.
+ParsedPath raw_path(std::string_view path, std::string_view error) {
   ParsedPath result;
+  const std::string_view text = mail::strip_brackets(path);
+  const mail::RawParts parts = mail::split_at_last_at(text);
+  result.address = std::string(text);
+  result.local_part = std::string(parts.local_part);
+  result.domain = mail::to_ascii_domain(parts.domain).value_or(fold(parts.domain));
+  result.error = error.empty() ? "not a mail address" : error;
+  return result;
+}
+
+ParsedPath parse(std::string_view path, bool utf8, PathOf whose) {
   auto parsed = mail::parse_path(path, utf8 ? mail::Utf8::Allowed : mail::Utf8::Refused,
                                  mail::SourceRoute::Stripped);
-  if (parsed && !*parsed) {
+  if (!parsed) return raw_path(path, parsed.error().what);
+  ParsedPath result;
+  if (!*parsed) {
+    if (whose == PathOf::Recipient) return raw_path(path, "the address is empty");
     result.is_null = true;
-  } else if (parsed) {
-    mail::Address& address = **parsed;
-    result.is_literal = address.is_literal;
-    result.address = address.domain.empty() ? address.local_part : address.to_string();
-    result.local_part = std::move(address.local_part);
-    result.domain = std::move(address.domain);
-  } else {
-    const std::string_view text = mail::strip_brackets(path);
-    const mail::RawParts parts = mail::split_at_last_at(text);
-    result.address = std::string(text);
-    result.local_part = std::string(parts.local_part);
-    result.domain = mail::to_ascii_domain(parts.domain).value_or(fold(parts.domain));
-    result.error = parsed.error().what.empty() ? "not a mail address" : parsed.error().what;
+    return result;
   }
+  mail::Address& address = **parsed;
+  if (address.domain.empty() && whose == PathOf::Sender)
+    return raw_path(path, "the address has no @ and no domain");
+  result.is_literal = address.is_literal;
+  result.address = address.to_string();
+  result.local_part = std::move(address.local_part);
+  result.domain = std::move(address.domain);
   return result;
 }
 
 }  // namespace
 
-const ParsedPath& parse_for_facts(std::string_view path, bool utf8) {
+const ParsedPath& parse_for_facts(std::string_view path, bool utf8, PathOf whose) {
   struct Last {
     std::string path;
     bool utf8 = false;
-    ParsedPath parsed = parse("", false);
+    PathOf whose = PathOf::Sender;
+    ParsedPath parsed = parse("", false, PathOf::Sender);
   };
   // The facts of one sender or recipient are asked one after the other.
   thread_local Last last;
-  if (last.path != path || last.utf8 != utf8) {
-    last.parsed = parse(path, utf8);
+  if (last.path != path || last.utf8 != utf8 || last.whose != whose) {
+    last.parsed = parse(path, utf8, whose);
     last.path = path;
     last.utf8 = utf8;
+    last.whose = whose;
   }
   return last.parsed;
 }

@@ -19,7 +19,9 @@ struct ParsedPath {
 
 // SMTPUTF8 was given with MAIL (RFC 6531).
 bool wants_utf8(const mail::Envelope& envelope);
+// The null path is the sender's alone, "postmaster" without a domain a recipient's (RFC 5321 4.1.2).
+enum class PathOf { Sender, Recipient };
 // Good until this thread's next call.
-const ParsedPath& parse_for_facts(std::string_view path, bool utf8);
+const ParsedPath& parse_for_facts(std::string_view path, bool utf8, PathOf whose);
 
 }  // namespace sluice::facts

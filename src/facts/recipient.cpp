@@ -15,7 +15,8 @@ namespace {
 const ParsedPath& parsed(FactContext& c) {
   static const ParsedPath nobody;
   if (c.recipient() == nullptr) return nobody;
-  return parse_for_facts(c.recipient()->path, c.envelope() != nullptr && wants_utf8(*c.envelope()));
+  return parse_for_facts(c.recipient()->path, c.envelope() != nullptr && wants_utf8(*c.envelope()),
+                         PathOf::Recipient);
 }
 
 template <Outcome (*Ask)(FactContext&, std::string_view)>

@@ -61,6 +61,7 @@ policy::Unknown unknown_of(backends::DnsStatus status) {
   using backends::DnsStatus;
   if (status == DnsStatus::ServFail) return {policy::UnknownReason::ServFail};
   if (status == DnsStatus::Budget) return {policy::UnknownReason::Budget};
+  if (status == DnsStatus::Breaker) return {policy::UnknownReason::Breaker};
   return {policy::UnknownReason::Timeout};
 }
 

@@ -17,7 +17,7 @@ using policy::Value;
 namespace {
 
 const ParsedPath& parsed(FactContext& c) {
-  return parse_for_facts(c.envelope()->sender_path, wants_utf8(*c.envelope()));
+  return parse_for_facts(c.envelope()->sender_path, wants_utf8(*c.envelope()), PathOf::Sender);
 }
 
 // A DNS question about the sender's domain; false for the null sender and for what is no domain.

@@ -42,7 +42,8 @@ struct Identity {
 };
 
 Identity identity_of(FactContext& c) {
-  const ParsedPath& path = parse_for_facts(c.envelope()->sender_path, wants_utf8(*c.envelope()));
+  const ParsedPath& path =
+      parse_for_facts(c.envelope()->sender_path, wants_utf8(*c.envelope()), PathOf::Sender);
   if (path.is_literal) return {};
   if (!path.is_null) return {path.local_part, path.domain};
   return {"postmaster", c.helo() != nullptr ? mail::to_ascii_domain(*c.helo()).value_or("") : ""};

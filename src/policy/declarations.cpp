@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/utf8.h"
+#include "mail/domain.h"
 #include "policy/list_loader.h"
 
 namespace sluice::policy {
@@ -49,6 +51,16 @@ std::optional<Ranges> parse_ranges(std::string_view text) {
     ranges.emplace_back(*first, *last);
   }
   return ranges;
+}
+
+// Lower case, no final dot; some lists have labels like _vouch. nullopt: no domain name.
+std::optional<std::string> zone_name(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  std::string plain = fold(text);
+  const std::string zone = plain;
+  std::replace(plain.begin(), plain.end(), '_', 'x');
+  if (!is_ascii(plain) || !mail::is_fully_qualified(plain)) return std::nullopt;
+  return zone;
 }
 
 // "enum(none, pass)": types that only tables have.
@@ -117,7 +129,12 @@ void Declarations::declare_dnsbls() {
           "`" + written.of.text + "` is not one of client.ip, helo.name, sender.domain");
       continue;
     }
-    Dnsbl list{written.name, written.zone.text, subject->of, {}, {}};
+    const auto zone = zone_name(written.zone.text);
+    if (!zone)
+      findings_.error(
+          "E203", written.zone.whole(),
+          "`" + written.zone.text + "` is not the zone of a DNS list (zen.example.org)");
+    Dnsbl list{written.name, zone.value_or(""), subject->of, {}, {}};
     const auto read = [&](const std::optional<Scalar>& scalar, std::string_view otherwise,
                           Ranges& ranges) {
       auto parsed = parse_ranges(scalar ? std::string_view(scalar->text) : otherwise);

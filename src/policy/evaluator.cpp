@@ -411,7 +411,7 @@ TruthOutcome Evaluator::is_known(const CodeNode& node) {
   Value own;
   const Value* subject = value(operand(node, 0), own);
   if (!subject) return kPending;
-  return decided(subject->is_unknown() == node.flag);
+  return decided((subject->unknown_part() != nullptr) == node.flag);
 }
 
 TruthOutcome Evaluator::seen(const CodeNode& node) {

@@ -162,6 +162,10 @@ const Value* Evaluator::strip_tag(const CodeNode& node, Value& own) {
 const Value* Evaluator::length(const CodeNode& node, Value& own) {
   const Value* subject = value(operand(node, 0), own);
   if (!subject || !subject->is_set()) return subject;
+  if (const Value* missing = subject->unknown_part()) {
+    own = Value(*missing);
+    return &own;
+  }
   const auto* list = subject->get_if<ValuesPtr>();
   const auto* text = subject->get_if<std::string>();
   std::int64_t count = 0;

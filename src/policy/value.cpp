@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -40,7 +41,8 @@ std::string render_rate(const Rate& rate) {
   return count + "/" + render_duration(rate.period);
 }
 
-// One overload for each alternative; `kind` tells sizes and elements of lists of sizes from plain numbers.
+// One overload for each alternative; `kind` tells sizes and elements of lists of sizes from plain
+// numbers.
 struct Renderer {
   Kind kind;
 
@@ -63,6 +65,7 @@ struct Renderer {
   std::string operator()(const ValuesPtr& list) const {
     std::string text;
     for (const Value& item : *list) {
+      if (item.is_unknown()) continue;
       if (!text.empty()) text += ", ";
       text += std::visit(*this, item.variant());
     }
@@ -71,6 +74,15 @@ struct Renderer {
 };
 
 }  // namespace
+
+const Value* Value::unknown_part() const {
+  if (is_unknown()) return this;
+  const auto* list = get_if<ValuesPtr>();
+  if (list == nullptr || !*list) return nullptr;
+  const auto at = std::find_if((*list)->begin(), (*list)->end(),
+                               [](const Value& item) { return item.is_unknown(); });
+  return at == (*list)->end() ? nullptr : &*at;
+}
 
 std::string_view reason_name(UnknownReason reason) { return entry(reason).name; }
 bool is_dns_reason(UnknownReason reason) { return entry(reason).dns; }

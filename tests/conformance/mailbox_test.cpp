@@ -1,6 +1,6 @@
 // rooms: mail
-// mailboxes.tsv: what the grammar of mail addresses allows and what not, with the rule of each case,
-// against the parser, the naive one of the fuzz targets and the paths of MAIL and RCPT.
+// mailboxes.tsv: what the grammar of mail addresses allows and what not, with the rule of each
+// case, against the parser, the naive one of the fuzz targets and the paths of MAIL and RCPT.
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
@@ -54,8 +54,7 @@ void check_path(const Case& c, Utf8 utf8, bool expected) {
   const auto path = parse_path('<' + c.mailbox + '>', utf8, SourceRoute::Refused);
   const bool is_mailbox = path && *path && !(*path)->domain.empty();
   CHECK(is_mailbox == expected);
-  const auto routed =
-      parse_path("<@relay.example:" + c.mailbox + '>', utf8, SourceRoute::Stripped);
+  const auto routed = parse_path("<@relay.example:" + c.mailbox + '>', utf8, SourceRoute::Stripped);
   const bool fits = c.mailbox.size() + 17 <= kMaxPath;
   // A route may stand in front of a route.
   if (fits && c.mailbox.find('@') != 0) CHECK((routed && *routed) == expected);

@@ -187,8 +187,7 @@ inline bool naive_ascii_domain(std::string_view text) {
 inline std::string naive_a_label(const std::string& label) {
   if (label.size() > 1000 || label.find('\0') != std::string::npos) return "";
   char* found = nullptr;
-  const int status =
-      idn2_to_ascii_8z(label.c_str(), &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+  const int status = idn2_to_ascii_8z(label.c_str(), &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
   const std::string made = status == IDN2_OK ? found : "";
   idn2_free(found);
   return made;
