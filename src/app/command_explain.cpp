@@ -9,10 +9,12 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/dns_list_watch.h"
 #include "app/given_facts.h"
 #include "app/policy_loading.h"
 #include "app/service.h"
 #include "backends/cares_resolver.h"
+#include "backends/dns_lists.h"
 #include "backends/reference_store.h"
 #include "base/text.h"
 #include "engine/session.h"
@@ -30,6 +32,7 @@ struct Stand {
   std::unique_ptr<Clock> clock;
   std::unique_ptr<backends::ReferenceStore> store;
   std::unique_ptr<backends::CaresResolver> dns;
+  std::unique_ptr<backends::DnsLists> lists;  // in front of dns
   GivenValues given;
   engine::Services services;
 };
@@ -91,10 +94,12 @@ int set_services(const ExplainOptions& options, Stand& stand, std::ostream& err)
     auto started = backends::CaresResolver::start(dns, kNow);
     if (!started) return fail(err, kConfig, "dns: " + started.error().what);
     stand.dns = std::move(*started);
+    stand.lists = std::make_unique<backends::DnsLists>(*stand.dns, kNow);
+    stand.lists->watch(lists_of(*stand.policy.program, stand.config));
   }
   stand.services.clock = stand.clock.get();
   stand.services.store = stand.store.get();
-  stand.services.dns = stand.dns.get();
+  stand.services.dns = stand.lists.get();
   stand.services.settings.delimiters = stand.config.delimiter;
   stand.services.settings.trusted_relays = stand.config.trusted_relays;
   stand.services.deadline = stand.config.deadline;

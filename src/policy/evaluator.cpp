@@ -73,6 +73,15 @@ bool text_holds(Op op, std::string_view text, std::string_view part) {
 
 }  // namespace
 
+const Value* unknown_part(const Value& value) {
+  if (value.is_unknown()) return &value;
+  const auto* list = value.get_if<ValuesPtr>();
+  if (list == nullptr || !*list) return nullptr;
+  const auto at = std::find_if((*list)->begin(), (*list)->end(),
+                               [](const Value& item) { return item.is_unknown(); });
+  return at == (*list)->end() ? nullptr : &*at;
+}
+
 TruthOutcome Evaluator::unknown(const Value& value) const {
   return {Truth::Unknown, value.reason(), unknown_name_};
 }
@@ -411,7 +420,7 @@ TruthOutcome Evaluator::is_known(const CodeNode& node) {
   Value own;
   const Value* subject = value(operand(node, 0), own);
   if (!subject) return kPending;
-  return decided((subject->unknown_part() != nullptr) == node.flag);
+  return decided((unknown_part(*subject) != nullptr) == node.flag);
 }
 
 TruthOutcome Evaluator::seen(const CodeNode& node) {

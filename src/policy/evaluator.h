@@ -14,6 +14,10 @@ constexpr TruthOutcome outcome_of(Truth truth) {
   return outcome;
 }
 
+// Itself when unknown; of a list the first element that is: what is asked about the list may then
+// depend on it. nullptr: all is known.
+const Value* unknown_part(const Value& value);
+
 class Evaluator {
  public:
   Evaluator(const Code& code, const std::vector<UsedFact>& facts, FactSource& source,

@@ -162,7 +162,7 @@ const Value* Evaluator::strip_tag(const CodeNode& node, Value& own) {
 const Value* Evaluator::length(const CodeNode& node, Value& own) {
   const Value* subject = value(operand(node, 0), own);
   if (!subject || !subject->is_set()) return subject;
-  if (const Value* missing = subject->unknown_part()) {
+  if (const Value* missing = unknown_part(*subject)) {
     own = Value(*missing);
     return &own;
   }

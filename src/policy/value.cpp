@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -74,15 +73,6 @@ struct Renderer {
 };
 
 }  // namespace
-
-const Value* Value::unknown_part() const {
-  if (is_unknown()) return this;
-  const auto* list = get_if<ValuesPtr>();
-  if (list == nullptr || !*list) return nullptr;
-  const auto at = std::find_if((*list)->begin(), (*list)->end(),
-                               [](const Value& item) { return item.is_unknown(); });
-  return at == (*list)->end() ? nullptr : &*at;
-}
 
 std::string_view reason_name(UnknownReason reason) { return entry(reason).name; }
 bool is_dns_reason(UnknownReason reason) { return entry(reason).dns; }

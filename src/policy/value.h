@@ -75,9 +75,6 @@ class Value {
   bool is_unknown() const { return std::holds_alternative<Unknown>(v_); }
   bool is_set() const { return !is_none() && !is_unknown(); }
   UnknownReason reason() const { return std::get<Unknown>(v_).reason; }
-  // Itself when unknown; of a list the first element that is (what is asked about the list may then depend on it).
-  // nullptr: all is known.
-  const Value* unknown_part() const;
   template <class T> const T* get_if() const { return std::get_if<T>(&v_); }
   template <class T> const T& get() const { return std::get<T>(v_); }
   const Variant& variant() const { return v_; }
@@ -87,8 +84,7 @@ class Value {
   Variant v_;
 };
 
-// For people and templates: durations as 5m, numbers at most 2 decimals, none "-", unknown "?", of lists the known
-// elements joined by ", ".
+// For people and templates: durations as 5m, numbers at most 2 decimals, none "-", unknown "?"; known elements of a list.
 std::string render_value(const Value& value);
 // The same where the type is known: a Size (or a list of them) prints as 5.72MB.
 enum class Kind : std::uint8_t;

@@ -65,4 +65,26 @@ TEST_CASE("dnsbl: lists of sender domains and HELO names") {
   CHECK(resolve_dnsbl(list, f) == Value(false));
 }
 
+TEST_CASE("dnsbl: a list that nobody may ask is unknown with its reason") {
+  FactFixture f;
+  f.connection_.client_ip = ip("198.51.100.25");
+  f.give("25.100.51.198.zen.example", DnsType::A, DnsStatus::Breaker);
+  CHECK(resolve_dnsbl(zen(), f) == Value(policy::Unknown{policy::UnknownReason::Breaker}));
+}
+
+TEST_CASE("dnsbl: the test entries of lists are no listings of mail") {
+  FactFixture f;
+  f.connection_.client_ip = ip("127.0.0.2");
+  f.give("2.0.0.127.zen.example", DnsType::A, {FactFixture::address("127.0.0.2")});
+  CHECK(resolve_dnsbl(zen(), f) == Value(false));
+  policy::Dnsbl list = zen();
+  list.of = policy::Dnsbl::Of::HeloName;
+  f.give("test.zen.example", DnsType::A, {FactFixture::address("127.0.0.2")});
+  f.give("192.0.2.1.zen.example", DnsType::A, {FactFixture::address("127.0.0.2")});
+  for (const char* const helo : {"TEST", "192.0.2.1", "[192.0.2.1]", ""}) {
+    f.helo_ = helo;
+    CHECK(resolve_dnsbl(list, f) == Value(false));
+  }
+}
+
 }  // namespace sluice::facts

@@ -43,6 +43,14 @@ TEST_CASE("sender: what is no address still has parts to look at, and says why")
   CHECK(f.ask("sender.domain") == Value("far.example"));
 }
 
+TEST_CASE("sender: only a recipient may lack a domain, and only as postmaster") {
+  auto f = from("<postmaster>");
+  CHECK(f.ask("sender.valid") == Value(false));
+  CHECK(f.ask("sender.error") == Value("the address has no @ and no domain"));
+  CHECK(f.ask("sender.localpart") == Value("postmaster"));
+  CHECK(f.ask("sender.domain") == Value());
+}
+
 TEST_CASE("sender: letters outside ASCII need SMTPUTF8") {
   auto f = from("<jörg@far.example>");
   CHECK(f.ask("sender.valid") == Value(false));
