@@ -48,6 +48,13 @@ double micros_since(Monotonic::time_point start) {
   return std::chrono::duration<double, std::micro>(Monotonic::now() - start).count();
 }
 
+// Of the calling thread: what a busy machine does not distort.
+double cpu_nanos() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -137,7 +144,7 @@ std::string policy_with(int lists) {
   for (int i = 0; i < lists; ++i)
     text += fmt::format("  l{0}: {{zone: l{0}.example, of: client.ip}}\n", i);
   text +=
-      "rules:\n  - {rule: own, stage: connect, when: 'client.ip == 192.0.2.1', then: reject 554}\n";
+      "rules:\n  - {rule: own, stage: connect, when: 'client.ip == \"192.0.2.1\"', then: reject 554}\n";
   for (int i = 0; i < lists; ++i)
     text += fmt::format(
         "  - {{rule: l{0}, stage: connect, when: dnsbl.l{0} is hit, then: reject 550}}\n", i);
@@ -209,13 +216,13 @@ void time_sessions(int count) {
 double cached_ns(DnsResolver& dns, const std::vector<std::string>& names, int rounds) {
   const auto deadline = kClock.now() + Duration{3'600'000};
   std::size_t answered = 0;
-  const auto start = Monotonic::now();
+  const double start = cpu_nanos();
   for (int round = 0; round < rounds; ++round) {
     for (const std::string& name : names)
       dns.query(name, DnsType::A, deadline,
                 [&answered](const DnsAnswer& answer) { answered += answer.records.size(); });
   }
-  const double took = micros_since(start) * 1000;
+  const double took = cpu_nanos() - start;
   must_be(answered == names.size() * static_cast<std::size_t>(rounds),
           "an answer was not in the cache");
   return took / static_cast<double>(answered);
@@ -239,7 +246,7 @@ void time_cache() {
     straight.push_back(cached_ns(*resolver, names, 100));
     through.push_back(cached_ns(lists, names, 100));
   }
-  fmt::print("| a look-up from the cache | {:.0f} ns |\n", median(straight));
+  fmt::print("| a look-up from the cache, processor time | {:.0f} ns |\n", median(straight));
   fmt::print("| the same behind the watch over DNS lists, as in the service | {:.0f} ns |\n",
              median(through));
 }

@@ -21,12 +21,12 @@ std::string question_key(std::string_view name, DnsType type) {
 
 void DnsCache::erase(Entries::iterator entry) {
   bytes_ -= entry->bytes;
-  by_key_.erase(entry->key);
+  by_key_.erase(Key{entry->name, entry->type});
   entries_.erase(entry);
 }
 
 std::shared_ptr<const DnsAnswer> DnsCache::find(std::string_view name, DnsType type, Time now) {
-  const auto found = by_key_.find(question_key(name, type));
+  const auto found = by_key_.find(Key{name, type});
   if (found == by_key_.end()) return nullptr;
   const Entries::iterator entry = found->second;
   if (entry->until <= now) {
@@ -38,23 +38,22 @@ std::shared_ptr<const DnsAnswer> DnsCache::find(std::string_view name, DnsType t
 }
 
 void DnsCache::forget(std::string_view name, DnsType type) {
-  const auto found = by_key_.find(question_key(name, type));
+  const auto found = by_key_.find(Key{name, type});
   if (found != by_key_.end()) erase(found->second);
 }
 
 void DnsCache::insert(std::string_view name, DnsType type, const DnsAnswer& answer,
                       std::chrono::seconds ttl, Time now) {
-  std::string key = question_key(name, type);
-  if (const auto old = by_key_.find(key); old != by_key_.end()) erase(old->second);
+  if (const auto old = by_key_.find(Key{name, type}); old != by_key_.end()) erase(old->second);
   if (max_entries_ == 0 || ttl.count() <= 0 || answer_bytes(answer) > kMaxCachedAnswerBytes) return;
-  const std::size_t bytes = answer_bytes(answer) + sizeof(Entry) + key.size();
+  const std::size_t bytes = answer_bytes(answer) + sizeof(Entry) + name.size();
   while (!entries_.empty() &&
          (entries_.size() >= max_entries_ || bytes_ + bytes > kMaxCacheBytes)) {
     erase(std::prev(entries_.end()));
   }
   entries_.push_front(
-      {std::move(key), std::make_shared<const DnsAnswer>(answer), now + ttl, bytes});
-  by_key_.emplace(entries_.front().key, entries_.begin());
+      {std::string(name), type, std::make_shared<const DnsAnswer>(answer), now + ttl, bytes});
+  by_key_.emplace(Key{entries_.front().name, type}, entries_.begin());
   bytes_ += bytes;
 }
 

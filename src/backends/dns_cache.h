@@ -37,20 +37,31 @@ class DnsCache {
 
  private:
   struct Entry {
-    std::string key;
+    std::string name;
+    DnsType type;
     std::shared_ptr<const DnsAnswer> answer;
     Time until;
     std::size_t bytes;
   };
   using Entries = std::list<Entry>;  // most recently used first
+  // A question without a string of its own: a look-up allocates nothing.
+  struct Key {
+    std::string_view name;  // of the entry, or of who asks
+    DnsType type;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return static_cast<std::size_t>(keyed_hash(key.name)) + static_cast<std::size_t>(key.type);
+    }
+  };
 
   void erase(Entries::iterator entry);
 
   std::size_t max_entries_;
   std::size_t bytes_ = 0;
   Entries entries_;
-  std::unordered_map<std::string_view, Entries::iterator, KeyedHash>
-      by_key_;  // views of Entry::key
+  std::unordered_map<Key, Entries::iterator, KeyHash> by_key_;  // views of Entry::name
 };
 
 // The question as one key: canonical name and type.
