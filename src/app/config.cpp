@@ -115,6 +115,28 @@ Read to_cap(std::size_t engine::Resources::*field, bool bytes = false) {
   };
 }
 
+Read to_size(std::int64_t ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    if (const auto value = parse_size(text); value && *value > 0) {
+      r.config.*field = *value;
+    } else {
+      r.complain(node, "`" + text + "` is no size; write 256kB or 8MB");
+    }
+  };
+}
+Read to_endpoints(std::vector<backends::Endpoint> ServiceConfig::*field) {
+  return [field](Reader& r, const YamlNode& node) {
+    for (const std::string& text : r.texts(node)) {
+      if (auto endpoint = backends::parse_endpoint(text)) {
+        (r.config.*field).push_back(std::move(*endpoint));
+      } else {
+        r.complain(node, "`" + text + "`: " + endpoint.error().what);
+      }
+    }
+  };
+}
+
 std::vector<Network> networks(Reader& r, const YamlNode& node) {
   std::vector<Network> list;
   for (const std::string& text : r.texts(node)) {
@@ -227,13 +249,22 @@ const std::vector<Row>& rows() {
        to(&C::dns_lists_without_test)},
       {{"scanners.spam.engine", "", "rspamd, spamd or own."},
        one_of(&C::spam_engine, {"rspamd", "spamd", "own"})},
-      {{"scanners.spam.address", "", "HOST:PORT or unix:PATH of the spam scanner."},
-       to(&C::spam_address)},
-      {{"scanners.spam.timeout", "5s", "The longest wait for the spam scanner."},
+      {{"scanners.spam.address", "", "ADDRESS:PORT or unix:PATH of the spam scanner; or a list."},
+       to_endpoints(&C::spam_addresses)},
+      {{"scanners.spam.timeout", "5s", "The longest wait for one answer of the spam scanner."},
        to(&C::spam_timeout)},
-      {{"scanners.virus.clamd", "", "HOST:PORT or unix:PATH of clamd."}, to(&C::virus_clamd)},
-      {{"scanners.virus.timeout", "10s", "The longest wait for the virus scanner."},
+      {{"scanners.spam.max_size", "500kB", "Bytes of a message given to it; the rest is cut."},
+       to_size(&C::spam_max_size)},
+      {{"scanners.spam.connections", "32", "Messages at the spam scanner at once."},
+       to(&C::spam_connections)},
+      {{"scanners.virus.clamd", "", "ADDRESS:PORT or unix:PATH of clamd; or a list."},
+       to_endpoints(&C::virus_clamd)},
+      {{"scanners.virus.timeout", "10s", "The longest wait for one answer of clamd."},
        to(&C::virus_timeout)},
+      {{"scanners.virus.buffer", "1MB", "Bytes of a message held until clamd has taken them."},
+       to_size(&C::virus_buffer)},
+      {{"scanners.virus.connections", "32", "Messages at clamd at once."},
+       to(&C::virus_connections)},
       {{"geoip.country", "", "MaxMind DB file for client.country."}, to_path(&C::geoip_country)},
       {{"geoip.asn", "", "MaxMind DB file for client.asn."}, to_path(&C::geoip_asn)},
       {{"callout.from", "<>", "Sender that a callout uses."}, to(&C::callout_from)},
@@ -277,7 +308,7 @@ const std::vector<Row>& rows() {
 // Keys of the design that this version reads and checks, but that nothing here acts on: said when one is set, because a
 // setting that silently does nothing is worse than none.
 bool has_no_effect(std::string_view path) {
-  static const std::vector<std::string_view> kGroups = {"redis.", "scanners.", "callout.", "history.", "admin."};
+  static const std::vector<std::string_view> kGroups = {"redis.", "callout.", "history.", "admin."};
   static const std::vector<std::string_view> kKeys = {"pepper_file", "authserv_id"};
   const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
   return std::any_of(kGroups.begin(), kGroups.end(), begins) ||
@@ -349,6 +380,19 @@ void check_listeners(Reader& reader, const YamlNode& root) {
   }
 }
 
+void check_scanners(Reader& reader, const YamlNode& root) {
+  const YamlNode* scanners = root.find("scanners");
+  if (scanners == nullptr) return;
+  const ServiceConfig& config = reader.config;
+  const bool asks_spam = !config.spam_engine.empty() && config.spam_engine != "own";
+  if (asks_spam && config.spam_addresses.empty())
+    reader.complain(*scanners,
+                    "`scanners.spam.engine: " + config.spam_engine + "` needs an address");
+  if (!asks_spam && !config.spam_addresses.empty())
+    reader.complain(*scanners,
+                    "`scanners.spam.address` needs `engine: rspamd` or `engine: spamd`");
+}
+
 // What only shows when all keys are read.
 void check_whole(Reader& reader, const YamlNode& root) {
   const ServiceConfig& config = reader.config;
@@ -356,6 +400,7 @@ void check_whole(Reader& reader, const YamlNode& root) {
   if (config.store == "redis")
     reader.complain(*root.find("store"), "store: redis is not part of this version");
   check_listeners(reader, root);
+  check_scanners(reader, root);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/stream.h"
 #include "base/clock.h"
 #include "base/diagnostic.h"
 #include "base/ip_address.h"
@@ -36,10 +37,13 @@ struct ServiceConfig {
   Duration dns_timeout{2'000};
   std::int64_t dns_cache = 20'000;
   std::vector<std::string> dns_lists_without_test;  // zones (backends/dns_lists.h)
-  std::string spam_engine, spam_address;
+  std::string spam_engine;
+  std::vector<backends::Endpoint> spam_addresses;
   Duration spam_timeout{5'000};
-  std::string virus_clamd;
+  std::int64_t spam_max_size = 500 * 1024, spam_connections = 32;
+  std::vector<backends::Endpoint> virus_clamd;
   Duration virus_timeout{10'000};
+  std::int64_t virus_buffer = 1 << 20, virus_connections = 32;
   std::string geoip_country, geoip_asn;
   std::string callout_from = "<>";
   Duration callout_timeout{10'000}, callout_cache{86'400'000};

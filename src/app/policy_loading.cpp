@@ -45,8 +45,6 @@ std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfi
     std::string_view start, why;
   };
   static constexpr Row kRows[] = {
-      {"virus.", "this version asks no virus scanner"},
-      {"spam.", "this version asks no spam scanner"},
       {"dkim.", "this version verifies no signatures"},
       {"dmarc.", "this version does not evaluate DMARC"},
       {"arc.", "this version verifies no signatures"},
@@ -55,6 +53,9 @@ std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfi
   };
   const std::string_view name = fact.signature.name;
   if (name == "client.country" && config.geoip_country.empty()) return "`geoip.country` is not set";
+  const auto is_of = [name](std::string_view group) { return name.substr(0, group.size()) == group; };
+  if (is_of("spam.") && config.spam_engine.empty()) return "`scanners.spam` is not set";
+  if (is_of("virus.") && config.virus_clamd.empty()) return "`scanners.virus` is not set";
   if (name == "client.asn" && config.geoip_asn.empty()) return "`geoip.asn` is not set";
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [name](const Row& r) {
     return name.substr(0, r.start.size()) == r.start;

@@ -15,6 +15,7 @@
 #include "app/generation.h"
 #include "app/logging.h"
 #include "app/notify.h"
+#include "app/open_scanners.h"
 #include "app/policy_loading.h"
 #include "app/shadow_evidence.h"
 #include "app/signals.h"
@@ -83,6 +84,7 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<backends::CaresResolver> dns_;
   std::unique_ptr<backends::DnsLists> lists_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
+  Scanners scanners_;
   engine::Services services_;
   std::unique_ptr<milter::FrontEnd> front_end_;
   std::vector<milter::Listener> listeners_;
@@ -127,6 +129,10 @@ int Service::open_backends() {
   lists_ = std::make_unique<backends::DnsLists>(*dns_, clock_);
   watch_lists_of(generations_->current());
   lists_->tick();
+  auto scanners = open_scanners(config_, clock_);
+  if (!scanners) return fail(kUnavailable, "scanners: " + scanners.error().what);
+  scanners_ = std::move(*scanners);
+  scanners_.serve(services_);
   auto country = open_geo(config_.geoip_country);
   auto asn = open_geo(config_.geoip_asn);
   if (!country) return fail(kConfig, "geoip: " + country.error().what);
@@ -323,6 +329,7 @@ ServiceStatus Service::status() const {
   status.store = store_->health();
   status.dns = dns_->counts();
   status.lists = lists_->health();
+  status.scanners = scanners_.health();
   status.draining = draining_;
   return status;
 }

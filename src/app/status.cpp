@@ -65,6 +65,43 @@ ordered_json list_json(const backends::ListHealth& list) {
           {"withheld", list.withheld}};
 }
 
+std::string scanner_lines(const std::vector<backends::ScannerHealth>& scanners) {
+  std::string lines;
+  for (const backends::ScannerHealth& scanner : scanners) {
+    lines += fmt::format("{:<10} {} scanned, {} without an answer, {} now, {} waiting\n",
+                         scanner.name, scanner.scanned, scanner.unscanned, scanner.connections,
+                         scanner.waiting);
+    for (const backends::ScannerAddress& address : scanner.addresses)
+      lines += fmt::format("           {}{}{}: {} asked, {} failed{}\n",
+                           address.away ? "AWAY: " : "", address.at,
+                           address.asked == 0 ? " (not asked yet)" : "", address.asked,
+                           address.failed,
+                           address.what.empty() ? "" : "; last failure: " + address.what);
+  }
+  return lines;
+}
+
+ordered_json scanners_json(const std::vector<backends::ScannerHealth>& scanners) {
+  ordered_json list = ordered_json::array();
+  for (const backends::ScannerHealth& scanner : scanners) {
+    ordered_json addresses = ordered_json::array();
+    for (const backends::ScannerAddress& address : scanner.addresses)
+      addresses.push_back({{"at", address.at},
+                           {"available", !address.away},
+                           {"asked", address.asked},
+                           {"answered", address.answered},
+                           {"failed", address.failed},
+                           {"last_failure", address.what}});
+    list.push_back({{"name", scanner.name},
+                    {"scanned", scanner.scanned},
+                    {"unscanned", scanner.unscanned},
+                    {"connections", scanner.connections},
+                    {"waiting", scanner.waiting},
+                    {"addresses", addresses}});
+  }
+  return list;
+}
+
 ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   ordered_json json;
   json["state"] = attached(s);
@@ -96,6 +133,7 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
                  {"entries", s.dns.entries}};
   json["dns_lists"] = ordered_json::array();
   for (const backends::ListHealth& list : s.lists) json["dns_lists"].push_back(list_json(list));
+  json["scanners"] = scanners_json(s.scanners);
   json["messages_accepted"] = counters.messages();
   for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect,
                             mail::Action::Quarantine, mail::Action::Discard})
@@ -125,6 +163,7 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
       s.dns.failed, list_lines(s.lists), counters.messages(), counters.of(mail::Action::Quarantine),
       counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),
       counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
+  reply.text += scanner_lines(s.scanners);
   reply.text += rule_table(counters.rules());
   if (!s.reload.last_ok) reply.text += "\n" + s.reload.last_error + "\n";
   reply.json = to_json(s, counters).dump(-1, ' ', false, ordered_json::error_handler_t::replace);

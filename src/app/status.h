@@ -5,6 +5,7 @@
 #include "app/generation.h"
 #include "backends/cares_resolver.h"
 #include "backends/dns_lists.h"
+#include "backends/scan_desk.h"
 #include "backends/state_store.h"
 #include "milter/front_end.h"
 
@@ -20,6 +21,7 @@ struct ServiceStatus {
   backends::StateHealth store;
   backends::DnsCounts dns;
   std::vector<backends::ListHealth> lists;
+  std::vector<backends::ScannerHealth> scanners;
   bool draining = false;
 };
 

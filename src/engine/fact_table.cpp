@@ -43,9 +43,27 @@ FactTable::FactTable(const Services& services, const policy::Program& program, S
       program_(program),
       known_(known),
       requests_(requests),
-      questions_({services.dns, services.spam, services.virus}) {
+      questions_({services.dns}),
+      scans_(names("spam.") ? services.spam : nullptr, names("virus.") ? services.virus : nullptr) {
   life_.reserve(program.facts().size());
-  for (const policy::UsedFact& used : program.facts()) life_.push_back(life_of(used.signature));
+  for (const policy::UsedFact& used : program.facts()) {
+    life_.push_back(life_of(used.signature));
+    const std::string& name = used.signature.name;
+    if (!services.own_spam || (name != "spam.score" && name != "spam.symbols")) continue;
+    life_.back() = Life::Score;
+    if (name == "spam.symbols") own_symbols_ = static_cast<FactIndex>(life_.size() - 1);
+  }
+  if (scans_.is_needed()) streams_.push_back(&scans_);
+}
+
+// Of a fact that the program names, also as the argument of another.
+bool FactTable::names(std::string_view prefix) const {
+  const auto begins = [prefix](const std::string& name) { return begins_with(name, prefix); };
+  const auto& used = program_.facts();
+  return std::any_of(used.begin(), used.end(), [&](const policy::UsedFact& fact) {
+    const auto& arguments = fact.signature.arguments;
+    return begins(fact.signature.name) || std::any_of(arguments.begin(), arguments.end(), begins);
+  });
 }
 
 FactTable::~FactTable() = default;
@@ -75,6 +93,16 @@ void FactTable::begin_transaction() {
   known_.headers.clear();
   content_.reset();
   questions_.begin_transaction();
+}
+
+void FactTable::set_scorers(const std::vector<policy::RuleId>& rules) {
+  policy::Values names;
+  for (const policy::RuleId rule : rules) names.emplace_back(program_.rule(rule).name);
+  scorers_ = Value::list(std::move(names));
+}
+
+const Value* FactTable::given(const std::string& name) {
+  return services_.given != nullptr ? services_.given->find(name, recipient()) : nullptr;
 }
 
 void FactTable::set_score(double score, bool is_pending) {
@@ -140,10 +168,8 @@ const Value* FactTable::value_of(FactKey key, Life life, const std::string& name
   const bool outer_deadline = std::exchange(used_deadline_, false);
   const bool outer_away = std::exchange(store_was_away_, false);
   facts::Outcome outcome;
-  const Value* given =
-      services_.given != nullptr ? services_.given->find(name, this->recipient()) : nullptr;
-  if (given != nullptr) {
-    outcome = *given;
+  if (const Value* value = given(name)) {
+    outcome = *value;
   } else {
     outcome = resolve();
   }
@@ -192,7 +218,12 @@ facts::Outcome FactTable::resolve_declared(const policy::FactSignature& signatur
 
 const Value* FactTable::fact(FactIndex index, std::uint32_t recipient) {
   const Life life = life_[index];
-  if (life == Life::Score) return is_score_pending_ && !is_expired_ ? nullptr : &score_value_;
+  if (life == Life::Score) {
+    const std::string& name = program_.facts()[index].signature.name;
+    if (const Value* value = name == "score" ? nullptr : given(name)) return value;
+    if (is_score_pending_ && !is_expired_) return nullptr;
+    return index == own_symbols_ ? &scorers_ : &score_value_;
+  }
   return value_of(index, life, program_.facts()[index].signature.name, recipient,
                   [&] { return resolve_named(index); });
 }
@@ -219,7 +250,7 @@ const Value* FactTable::fact_of(std::string_view name, std::uint32_t recipient) 
 
 const Value* FactTable::known(FactIndex index, std::uint32_t recipient) {
   const Life life = life_[index];
-  if (life == Life::Score) return &score_value_;
+  if (life == Life::Score) return index == own_symbols_ ? &scorers_ : &score_value_;
   return find(index, life, life == Life::Recipient ? recipient : kNoElement);
 }
 
@@ -300,21 +331,22 @@ const backends::DnsAnswer* FactTable::dns(std::string_view name, backends::DnsTy
 }
 
 const backends::SpamAnswer* FactTable::spam() {
-  const auto* answer = questions_.spam(deadline_, [this] { return scan_request(); });
+  static const backends::SpamAnswer own{true, 0, {}, {}};
+  if (services_.own_spam) return &own;
+  const auto* answer = questions_.spam(
+      [this](std::function<void(backends::SpamAnswer)> done) { scans_.ask_spam(deadline_, done); });
   if (answer != nullptr || !is_expired_) return answer;
   used_deadline_ = true;
   return &no_spam_answer();
 }
 
 const backends::VirusAnswer* FactTable::virus() {
-  const auto* answer = questions_.virus(deadline_, [this] { return scan_request(); });
+  const auto* answer = questions_.virus([this](std::function<void(backends::VirusAnswer)> done) {
+    scans_.ask_virus(deadline_, done);
+  });
   if (answer != nullptr || !is_expired_) return answer;
   used_deadline_ = true;
   return &no_virus_answer();
-}
-
-std::shared_ptr<const backends::ScanRequest> FactTable::scan_request() {
-  return make_scan_request(known_, event_->now);
 }
 
 const std::optional<TimePoint>* FactTable::first_seen(const IpAddress& client) {

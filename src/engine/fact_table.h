@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/content_stream.h"
+#include "engine/message_scans.h"
 #include "engine/questions.h"
 #include "engine/session.h"
 #include "engine/session_facts.h"
@@ -30,6 +31,9 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   void enter(EventFacts& event) { event_ = &event; }  // whose values are meant from now on
   void set_rule(const policy::Rule* rule) { rule_ = rule; }
   void set_score(double score, bool is_pending);
+  // The score rules behind it, for spam.symbols; only asked for when wants_scorers().
+  void set_scorers(const std::vector<policy::RuleId>& rules);
+  bool wants_scorers() const { return own_symbols_ != kNoFact; }
   void set_words(const Words* words) { words_ = words; }  // for templates; null: none
   // Nothing more is waited for in this event: what is missing is unknown.
   void expire() { is_expired_ = true; }
@@ -102,7 +106,8 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
                                 std::uint32_t recipient, Resolve resolve);
   facts::Outcome resolve_named(policy::FactIndex fact);
   facts::Outcome resolve_declared(const policy::FactSignature& signature);
-  std::shared_ptr<const backends::ScanRequest> scan_request();
+  const policy::Value* given(const std::string& name);
+  bool names(std::string_view prefix) const;
   StateValue& state_value(std::string key);
 
   const Services& services_;
@@ -110,6 +115,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   SessionFacts& known_;
   StateRequests& requests_;
   Questions questions_;
+  MessageScans scans_;
   std::vector<ContentStream*> streams_;
   std::vector<Life> life_;  // of each fact of the program
   EventFacts* event_ = nullptr;
@@ -120,6 +126,9 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   double score_ = 0;
   bool is_score_pending_ = false;
   policy::Value score_value_{0.0};
+  static constexpr policy::FactIndex kNoFact = 0xffff;
+  policy::FactIndex own_symbols_ = kNoFact;  // spam.symbols, with `engine: own`
+  policy::Value scorers_ = policy::Value::list({});
   bool is_expired_ = false;
   bool used_deadline_ = false;   // the fact at hand saw something that the deadline made unknown
   bool store_was_away_ = false;  // the fact at hand asked the store and it was away

@@ -1,6 +1,7 @@
 // The message of a transaction in the forms that facts and scanners want.
 #pragma once
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "engine/session_facts.h"
@@ -10,10 +11,23 @@ namespace sluice::engine {
 
 class FactTable;
 
-// Header fields and body with CRLF line ends, a Received field of this hop on top, and what a
-// scanner may know.
-std::shared_ptr<const backends::ScanRequest> make_scan_request(const SessionFacts& known,
-                                                               TimePoint now);
+// Line ends as SMTP has them, whatever came and however it was cut: CR LF stays, bare LF and bare
+// CR become CR LF.
+class CrlfText {
+ public:
+  std::string next(std::string_view text);
+  std::string end();  // nothing more comes
+
+ private:
+  bool is_after_cr_ = false;  // held back: its LF may be in the next piece
+};
+
+// The Received field that this hop will put on top (RFC 5321 4.4), as far as a milter can know it.
+std::string received_field(const SessionFacts& known, TimePoint now);
+// All fields and the empty line, with CRLF line ends.
+std::string header_block(const mail::Message& message);
+// What a scanner may know of the session.
+std::shared_ptr<const backends::ScanEnvelope> make_scan_envelope(const SessionFacts& known);
 // The parsed message: at stage headers without its body.
 std::shared_ptr<const facts::MessageContent> make_content(const SessionFacts& known,
                                                           mail::Stage stage);

@@ -56,32 +56,21 @@ const DnsAnswer* Questions::dns(std::string_view name, DnsType type, TimePoint d
   return read(found->second);
 }
 
-const SpamAnswer* Questions::spam(TimePoint deadline, const MakeRequest& request) {
-  static const SpamAnswer none;
-  if (backends_.spam == nullptr) return &none;
-  if (!spam_) {
-    spam_ = std::make_shared<Lookup<Timed<SpamAnswer>>>();
-    backends_.spam->scan(
-        request(), deadline,
-        [lookup = spam_, start = std::chrono::steady_clock::now()](SpamAnswer answer) {
-          lookup->deliver({std::move(answer), since_us(start)});
-        });
+template <class Answer>
+const Answer* Questions::read_or_ask(TimedLookup<Answer>& lookup, const Ask<Answer>& ask) {
+  if (!lookup) {
+    lookup = std::make_shared<Lookup<Timed<Answer>>>();
+    ask([lookup, start = std::chrono::steady_clock::now()](Answer answer) {
+      lookup->deliver({std::move(answer), since_us(start)});
+    });
   }
-  return read(spam_);
+  return read(lookup);
 }
 
-const VirusAnswer* Questions::virus(TimePoint deadline, const MakeRequest& request) {
-  static const VirusAnswer none;
-  if (backends_.virus == nullptr) return &none;
-  if (!virus_) {
-    virus_ = std::make_shared<Lookup<Timed<VirusAnswer>>>();
-    backends_.virus->scan(
-        request(), deadline,
-        [lookup = virus_, start = std::chrono::steady_clock::now()](VirusAnswer answer) {
-          lookup->deliver({std::move(answer), since_us(start)});
-        });
-  }
-  return read(virus_);
+const SpamAnswer* Questions::spam(const Ask<SpamAnswer>& ask) { return read_or_ask(spam_, ask); }
+
+const VirusAnswer* Questions::virus(const Ask<VirusAnswer>& ask) {
+  return read_or_ask(virus_, ask);
 }
 
 void Questions::await(const std::shared_ptr<Round>& round) {

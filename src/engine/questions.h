@@ -23,17 +23,17 @@ class Questions {
  public:
   struct Backends {
     backends::DnsResolver* dns = nullptr;
-    backends::SpamScanner* spam = nullptr;
-    backends::VirusScanner* virus = nullptr;
   };
   explicit Questions(Backends backends) : backends_(backends) {}
 
   // nullptr: not there yet; the round will wait for it. Beyond facts::kMaxDnsLookups of a
   // transaction: Budget.
   const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type, TimePoint deadline);
-  using MakeRequest = std::function<std::shared_ptr<const backends::ScanRequest>()>;
-  const backends::SpamAnswer* spam(TimePoint deadline, const MakeRequest& request);
-  const backends::VirusAnswer* virus(TimePoint deadline, const MakeRequest& request);
+  // `ask` is called once for a message, by the first who wants to know.
+  template <class Answer>
+  using Ask = std::function<void(std::function<void(Answer)> done)>;
+  const backends::SpamAnswer* spam(const Ask<backends::SpamAnswer>& ask);
+  const backends::VirusAnswer* virus(const Ask<backends::VirusAnswer>& ask);
 
   // From now on the round waits for what was found missing since the last begin_pass().
   void begin_pass() { missing_.clear(); }
@@ -55,6 +55,8 @@ class Questions {
   using TimedLookup = std::shared_ptr<Lookup<Timed<Answer>>>;
   template <class Answer>
   const Answer* read(const TimedLookup<Answer>& lookup);
+  template <class Answer>
+  const Answer* read_or_ask(TimedLookup<Answer>& lookup, const Ask<Answer>& ask);
   std::int64_t total_us() const;
 
   Backends backends_;

@@ -62,6 +62,8 @@ struct Services {
   backends::DnsResolver* dns = nullptr;
   backends::SpamScanner* spam = nullptr;
   backends::VirusScanner* virus = nullptr;
+  // `engine: own`: spam.score is `score`, spam.symbols the score rules that gave points.
+  bool own_spam = false;
   DecisionSink* sink = nullptr;
   facts::FactSettings settings;
   Resources resources;

@@ -73,7 +73,7 @@ void Walk::pend(Gate gate) {
 bool Walk::exempt(StageEvent& event) {
   const auto& ids = c_.program.stage(event.facts.stage).exempts;
   if (ids.empty()) return true;
-  c_.facts.set_score(score_at(event.facts.stage, false), false);
+  tell_score(event.facts.stage, false, false);
   for (const RuleId id : ids) {
     const Rule& rule = c_.program.rule(id);
     enter(event, &rule);
@@ -114,12 +114,27 @@ double Walk::score_at(mail::Stage stage, bool own) const {
   return score;
 }
 
+void Walk::tell_score(mail::Stage stage, bool own, bool is_pending) {
+  c_.facts.set_score(score_at(stage, own), is_pending);
+  if (!c_.facts.wants_scorers()) return;
+  std::vector<RuleId> rules;
+  for (const auto* points : {&c_.scopes.connection_points, &c_.scopes.message_points}) {
+    for (const auto& entry : *points) {
+      if (entry.stage <= stage && !exempted_by(entry.of.rule)) rules.push_back(entry.of.rule);
+    }
+  }
+  if (own) {
+    for (const Contribution& points : out_.points) rules.push_back(points.rule);
+  }
+  c_.facts.set_scorers(rules);
+}
+
 bool Walk::score(StageEvent& event) {
   for (const RuleId id : c_.program.stage(event.facts.stage).scores) {
     const Rule& rule = c_.program.rule(id);
     if (skip(id)) continue;
     enter(event, &rule);
-    c_.facts.set_score(score_at(event.facts.stage, true), out_.is_pending);
+    tell_score(event.facts.stage, true, out_.is_pending);
     if (!holds(event, id, FactSource::kNoElement)) continue;
     const std::optional<Value> points = c_.program.evaluate(rule.score_add, c_.facts);
     if (!points) {
@@ -156,7 +171,7 @@ void Walk::decide(StageEvent& event, As as, bool only_ask) {
   again_ = as == As::Again;
   if (only_ask) pend(Gate::Blocked);
   enter(event, nullptr);
-  c_.facts.set_score(score_at(event.facts.stage, !again_), only_ask);
+  tell_score(event.facts.stage, !again_, only_ask);
   for (const RuleId id : deciders(event.facts.stage)) {
     decide_rule(event, id, as);
     if (out_.strong || is_stopped_) return;

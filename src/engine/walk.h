@@ -73,6 +73,7 @@ class Walk {
 
   double score_at(mail::Stage stage, bool own) const;
   const std::vector<policy::RuleId>& deciders(mail::Stage stage);
+  void tell_score(mail::Stage stage, bool own, bool is_pending);
   void enter(StageEvent& event, const policy::Rule* rule);
   bool skip(policy::RuleId id);
   void decide_rule(StageEvent& event, policy::RuleId id, As as);
