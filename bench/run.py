@@ -36,11 +36,20 @@ SCENARIOS = {
              ["--connections", "50", "--pause", "20", "--idle", "{idle}"]),
     "thousand": ("1,000 busy sessions", ["--connections", "1000", "--clients", "5000"]),
     "nolimits": ("100 rules without limits, 50 connections, no pauses", ["--connections", "50"]),
+    "spam": ("a spam scanner that answers at once, bodies of 4 kB; B keeps the body and no more",
+             ["--connections", "50"]),
+    "virus": ("clamd that answers at once, bodies of 200 kB; B keeps the body and no more",
+              ["--connections", "10", "--body", "200000"]),
     "rules10": ("10 rules, 50 connections, no pauses", ["--connections", "50"]),
     "rules1000": ("1,000 rules, 50 connections, no pauses", ["--connections", "50"]),
 }
 RULES = {"rules10": 10, "rules1000": 1000}
 WITHOUT_LIMITS = {"nolimits"}
+# The fact that a scanner gives, what the service is configured with, and what stands at its port.
+SCANNERS = {
+    "spam": ("spam.score >= 15", 'scanners: {{spam: {{engine: rspamd, address: "127.0.0.1:{port}"}}}}', "rspamd"),
+    "virus": ("virus.found", 'scanners: {{virus: {{clamd: "127.0.0.1:{port}"}}}}', "clamd"),
+}
 
 # One rule of each kind that is decided in memory; none matches the generator's mail.
 RULE_FORMS = [
@@ -149,6 +158,11 @@ class Bench:
         rules = RULES.get(row, self.arguments.rules)
         limits = 0 if row in WITHOUT_LIMITS else self.arguments.limits
         found = []
+        if row in SCANNERS:
+            found.append(("B", lambda folder: [str(self.build / "bench" / "empty_libmilter"),
+                                               f"unix:{folder}/filter.sock", "keep"]))
+            found.append(("sluice/libmilter", lambda folder: self.scanned(folder, row)))
+            return found if self.arguments.sluice else []
         if row not in RULES:
             for label, binary in (("E", "empty_libmilter"), ("I", "empty_epoll")):
                 found.append((label, lambda folder, b=binary: [
@@ -166,13 +180,34 @@ class Bench:
         (folder / "state").mkdir()
         return [self.arguments.sluice, "run", "-c", str(folder / "sluice.yaml")]
 
+    def scanned(self, folder, row):
+        """The service with one rule that asks a scanner."""
+        condition, setting, _ = SCANNERS[row]
+        command = self.sluice(folder, "libmilter", 0, limits=0)
+        (folder / "policy.yaml").write_text(f"sluice: 1\npolicy: bench\nrules:\n  - rule: scanned\n    stage: end\n"
+                                            f"    when: {condition}\n    on_unknown: defer\n    then: reject 554\n")
+        with open(folder / "sluice.yaml", "a", encoding="utf-8") as file:
+            file.write(setting.format(port=self.scanner_port) + "\n")
+        return command
+
+    def start_scanner(self, row):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.scanner_port = probe.getsockname()[1]
+        return subprocess.Popen([str(self.build / "bench" / "instant_scanner"), str(self.scanner_port),
+                                 SCANNERS[row][2]])
+
     def run_one(self, row, label, make_command):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+        scanner = self.start_scanner(row) if row in SCANNERS else None
         try:
             with Filter(label, make_command(folder), folder) as running:
                 options = [o.format(idle=self.arguments.idle) for o in SCENARIOS[row][1]]
                 return load(self.load, running, self.arguments.seconds, options)
         finally:
+            if scanner is not None:
+                scanner.kill()
+                scanner.wait()
             shutil.rmtree(folder, ignore_errors=True)
 
     def measure(self, row):
@@ -209,13 +244,14 @@ def table(row, results, idle):
         columns.append("KiB/idle")
     lines = [f"**{row}**: {SCENARIOS[row][0].format(idle=f'{idle:,}')}", "",
              "| filter | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    base = results.get("E")
+    base_label = "E" if "E" in results else "B"
+    base = results.get(base_label)
     for label, figures in results.items():
         cells = []
         for column in columns:
             value = figures[column]
             cell = f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
-            if base and label != "E" and column in columns[:4] and base[column]:
+            if base and label != base_label and column in columns[:4] and base[column]:
                 cell += f" ({value / base[column]:.2f})"
             cells.append(cell)
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
@@ -305,7 +341,7 @@ def parse_arguments():
     parser.add_argument("--build", default=str(ROOT / "build" / "release"))
     parser.add_argument("--sluice", default=None, help="the binary; default: that of the build, if there")
     parser.add_argument("--engines", default="libmilter", help="comma-separated: libmilter,wire")
-    parser.add_argument("--rows", default="busy,pauses,idle,thousand,nolimits,rules10,rules1000")
+    parser.add_argument("--rows", default="busy,pauses,idle,thousand,nolimits,spam,virus,rules10,rules1000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--idle", type=int, default=2000)

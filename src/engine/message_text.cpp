@@ -91,7 +91,8 @@ std::string received_field(const SessionFacts& known, TimePoint now) {
                       with_protocol(known);
   if (known.envelope && !known.envelope->queue_id.empty())
     field += " id " + field_word(known.envelope->queue_id);
-  if (known.accepted.size() == 1) field += "\r\n\tfor " + field_word(known.accepted[0].path);
+  // No `for <recipient>`, which Postfix writes: rspamd takes it for a message that was delivered
+  // before (PREVIOUSLY_DELIVERED).
   return field + "; " + field_date(now) + "\r\n";
 }
 

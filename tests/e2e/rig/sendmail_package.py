@@ -25,7 +25,7 @@ class SendmailPackage:
     """Where the unpacked programs are. Making one fetches and unpacks what is not there yet."""
 
     def __init__(self):
-        self.prefix = os.path.join(_cache_folder(), "sendmail")
+        self.prefix = os.path.join(cache_folder(), "sendmail")
         self.libraries = os.path.join(self.prefix, "usr", "lib", f"{platform.machine()}-linux-gnu")
         programs = os.path.join(self.prefix, "usr", "libexec", "sendmail")
         self.sendmail = os.path.join(programs, "sendmail")
@@ -67,7 +67,7 @@ class SendmailPackage:
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.preload, _PRELOAD_SOURCE], check=True)
 
 
-def _cache_folder():
+def cache_folder():
     chosen = os.environ.get("SLUICE_TEST_CACHE")
     if chosen:
         return os.path.abspath(chosen)

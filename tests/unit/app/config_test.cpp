@@ -68,10 +68,26 @@ TEST_CASE("config: a file that is not there, or is no map, is an error and not a
 }
 
 TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
-  const auto l = load("policies: [a.yaml]\nscanners: {spam: {engine: rspamd, address: '127.0.0.1:11333'}}\n");
+  const auto l = load("policies: [a.yaml]\nadmin: {listen: 'inet:127.0.0.1:9090'}\n");
   CHECK(l.diagnostics.ok());
-  CHECK(l.diagnostics.warnings() == 2);
-  CHECK(l.diagnostics.render().find("`scanners.spam.engine` has no effect in this version") != std::string::npos);
+  CHECK(l.diagnostics.warnings() == 1);
+  CHECK(l.diagnostics.render().find("`admin.listen` has no effect in this version") != std::string::npos);
+}
+
+TEST_CASE("config: scanners have one address or several") {
+  const auto one = load("policies: [a.yaml]\nscanners: {spam: {engine: spamd, address: '127.0.0.1:783'}}\n");
+  CHECK(one.diagnostics.ok());
+  REQUIRE(one.config.spam_addresses.size() == 1);
+  CHECK(one.config.spam_addresses[0].to_string() == "127.0.0.1:783");
+  const auto two = load(
+      "policies: [a.yaml]\nscanners: {spam: {engine: own}, virus: {clamd: ['unix:/a', '[::1]:3310'], buffer: 256kB}}\n");
+  CHECK(two.diagnostics.ok());
+  CHECK(two.config.virus_clamd.size() == 2);
+  CHECK(two.config.virus_buffer == 256 * 1024);
+  for (const char* bad :
+       {"{spam: {engine: rspamd}}", "{spam: {address: '127.0.0.1:783'}}", "{spam: {engine: own, address: '127.0.0.1:783'}}",
+        "{virus: {clamd: clamav.example}}", "{virus: {clamd: 'unix:/a', buffer: 5m}}"})
+    CHECK(load(std::string("policies: [a.yaml]\nscanners: ") + bad + "\n").diagnostics.errors() == 1);
 }
 
 TEST_CASE("config: what `run` would refuse is refused when it is read") {

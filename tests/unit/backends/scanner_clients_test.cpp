@@ -136,7 +136,7 @@ TEST_CASE("a scanner that is not there, or says nonsense, is away and never clea
   }
   const auto client = make_spam_client(*site.loop, site.clock, "spamd", site.options({nobody()}));
   CHECK_FALSE(ask(*client).available);
-  CHECK(client->health().addresses[0].what == "refused");
+  CHECK(client->health().addresses[0].what == "connection refused");
 }
 
 TEST_CASE("a scanner that hangs or drips is waited for until the deadline and no longer") {
