@@ -130,6 +130,8 @@ WireSession::Next WireSession::dispatch(const Frame& frame, std::string& out) {
       return Next::Frame;
     case Taken::Passed:
       return say({}, out);
+    case Taken::Paused:
+      return Next::Park;
     case Taken::Asked:
       break;
   }
@@ -138,6 +140,8 @@ WireSession::Next WireSession::dispatch(const Frame& frame, std::string& out) {
 
 WireSession::Next WireSession::resume(bool deadline_passed, std::string& out) {
   try {
+    // A pause in the body is over, or as long as it may be.
+    if (pending_->command == Command::Body) return say({}, out);
     return settle(session_->resume(deadline_passed), out);
   } catch (...) {
     return fail(out);
@@ -304,14 +308,13 @@ int WireSession::header_count(std::string_view name) const {
 
 WireSession::Taken WireSession::end_of_headers(std::string_view, engine::Progress& progress,
                                                std::string&) {
-  progress = session_->end_of_headers();
+  progress = session_->end_of_headers(queue_id_of(macros_));
   return Taken::Asked;
 }
 
 WireSession::Taken WireSession::body(std::string_view chunk, engine::Progress&, std::string&) {
   if (chunk.empty()) return Taken::Malformed;
-  session_->body(chunk);
-  return Taken::Passed;
+  return session_->body(chunk) ? Taken::Paused : Taken::Passed;
 }
 
 // The last chunk may come with the end.

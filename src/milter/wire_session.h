@@ -69,7 +69,7 @@ class WireSession {
   enum class Position : std::uint8_t {
     Fresh, Negotiated, Connected, Greeted, Mail, Rcpt, Data, Headers, EndOfHeaders, Body, Same,
   };
-  enum class Taken : std::uint8_t { Malformed, Quiet, Passed, Asked, Left };
+  enum class Taken : std::uint8_t { Malformed, Quiet, Passed, Paused, Asked, Left };
   struct Rule;
   static const Rule* rule_of(char command);
   static constexpr std::uint16_t bit(Position p) {
