@@ -6,7 +6,8 @@
 // SOCKET is a libmilter connection text (unix:PATH, inet:PORT@HOST). `few` (the default) takes only
 // connect, helo, mail, rcpt and the end of the message; `all` takes every step, as a filter that
 // never thought about it; `keep` takes the header and the body as well, with no reply until the
-// end, and keeps the body until then, as a filter does that looks at content. Every answer is "continue". Ends with SIGTERM.
+// end, and keeps the body until then, as a filter does that looks at content. Every answer is
+// "continue". Ends with SIGTERM.
 #include <libmilter/mfapi.h>
 
 #include <cstdio>

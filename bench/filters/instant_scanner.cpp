@@ -1,5 +1,5 @@
-// instant_scanner - answers every request of a scanner's client at once, so that what is measured is
-// the client.
+// instant_scanner - answers every request of a scanner's client at once, so that what is measured
+// is the client.
 //
 //   instant_scanner PORT rspamd|clamd
 //

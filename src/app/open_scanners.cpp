@@ -47,8 +47,8 @@ Result<Scanners> open_scanners(const ServiceConfig& config, const Clock& clock) 
   if (!loop) return tl::unexpected<Error>(loop.error());
   scanners.loop = std::move(*loop);
   if (has_spam) {
-    auto options = options_of(config, config.spam_addresses, config.spam_timeout,
-                              config.spam_connections);
+    auto options =
+        options_of(config, config.spam_addresses, config.spam_timeout, config.spam_connections);
     options.message_bytes = static_cast<std::size_t>(config.spam_max_size);
     scanners.spam = backends::make_spam_client(*scanners.loop, clock, config.spam_engine, options);
   }

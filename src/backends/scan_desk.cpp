@@ -132,8 +132,8 @@ void ScanDesk::failed(std::size_t address, const std::string& what) {
     server.told.away = is_away;
   }
   if (is_news && options_.tell)
-    options_.tell(true, std::string(protocol_->name()) + " at " + server.told.at +
-                            " is away: " + what);
+    options_.tell(true,
+                  std::string(protocol_->name()) + " at " + server.told.at + " is away: " + what);
 }
 
 void ScanDesk::given_up(std::size_t address) { servers_[address].is_probed = false; }

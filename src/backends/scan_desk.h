@@ -101,8 +101,8 @@ class ScanDesk : public std::enable_shared_from_this<ScanDesk> {
   std::vector<std::shared_ptr<ScanJob>> talking_;  // at most options_.connections
   std::deque<std::shared_ptr<ScanJob>> queue_;
   std::size_t turn_ = 0;
-  mutable std::mutex mutex_;      // of what health() reads
-  std::vector<Server> servers_;   // `told` under mutex_
+  mutable std::mutex mutex_;     // of what health() reads
+  std::vector<Server> servers_;  // `told` under mutex_
   std::size_t open_ = 0, waiting_ = 0;
   std::uint64_t scanned_ = 0, unscanned_ = 0;
 };

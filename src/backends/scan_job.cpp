@@ -141,8 +141,8 @@ void ScanJob::connect() {
   events.received = told(&ScanJob::received);
   events.drained = told(&ScanJob::drained);
   events.ended = told(&ScanJob::closed);
-  stream_ = Stream::open(desk_->loop(), desk_->options().addresses[address_], options,
-                         std::move(events));
+  stream_ =
+      Stream::open(desk_->loop(), desk_->options().addresses[address_], options, std::move(events));
   wait_for_answer();
   is_sending_ = true;
   stream_->write(desk_->protocol().head(*envelope_, is_finished_ ? taken_ : 0));

@@ -66,8 +66,8 @@ class ScanJob : public std::enable_shared_from_this<ScanJob> {
   // Of the loop's thread.
   State state_ = State::Holding;
   std::deque<std::string> held_;
-  std::size_t sent_ = 0;   // pieces of held_ that this server has
-  std::size_t taken_ = 0;  // bytes
+  std::size_t sent_ = 0;     // pieces of held_ that this server has
+  std::size_t taken_ = 0;    // bytes
   bool is_dropped_ = false;  // the beginning is gone: no other server can have it
   bool is_finished_ = false, has_tail_ = false, is_sending_ = false;
   std::unique_ptr<Stream> stream_;

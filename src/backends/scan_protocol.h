@@ -18,8 +18,8 @@ inline constexpr int kMaxRspamdDepth = 32;
 inline constexpr std::size_t kMaxClamdReply = 4096;
 inline constexpr std::size_t kMaxSymbols = 500;  // of one answer; the rest is left out
 inline constexpr std::size_t kMaxSymbol = 200;   // bytes of a symbol, an action or a virus's name
-inline constexpr std::size_t kMaxScanField = 1000;        // bytes of one field of a request
-inline constexpr std::size_t kMaxRecipientsTold = 100;    // rspamd takes 80 kB of fields
+inline constexpr std::size_t kMaxScanField = 1000;      // bytes of one field of a request
+inline constexpr std::size_t kMaxRecipientsTold = 100;  // rspamd takes 80 kB of fields
 
 // What a scanner of either kind found; the other half stays unavailable.
 struct ScanFindings {

@@ -18,9 +18,7 @@ class ClientScan final : public Scan<Answer> {
   explicit ClientScan(std::shared_ptr<ScanJob> job) : job_(std::move(job)) {}
   ~ClientScan() override { job_->give_up(); }
   bool feed(std::string bytes) override { return job_->feed(std::move(bytes)); }
-  bool await_room(std::function<void()> wake) override {
-    return job_->await_room(std::move(wake));
-  }
+  bool await_room(std::function<void()> wake) override { return job_->await_room(std::move(wake)); }
   void finish(TimePoint deadline, std::function<void(Answer)> done) override {
     job_->finish(deadline, [done = std::move(done)](const Result<ScanFindings>& found) {
       done(found ? (*found).*kFound<Answer> : Answer{});

@@ -21,12 +21,11 @@ std::string field_date(TimePoint t) {
   const auto midnight = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day day(midnight);
   const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(t - midnight));
-  return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000",
-                     kDays[std::chrono::weekday(midnight).c_encoding()],
-                     static_cast<unsigned>(day.day()),
-                     kMonths[(static_cast<unsigned>(day.month()) - 1) % 12],
-                     static_cast<int>(day.year()), time.hours().count(), time.minutes().count(),
-                     time.seconds().count());
+  return fmt::format(
+      "{}, {} {} {} {:02}:{:02}:{:02} +0000", kDays[std::chrono::weekday(midnight).c_encoding()],
+      static_cast<unsigned>(day.day()), kMonths[(static_cast<unsigned>(day.month()) - 1) % 12],
+      static_cast<int>(day.year()), time.hours().count(), time.minutes().count(),
+      time.seconds().count());
 }
 
 // What the client said, where a field must stay whole: no controls, no line breaks.

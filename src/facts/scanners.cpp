@@ -40,20 +40,22 @@ Outcome virus_name(FactContext& c) {
 }  // namespace
 
 std::vector<Fact> scanners_facts() {
-  return without_kept_body(make_facts(
-      mail::Stage::End, mail::Scope::Transaction,
-      {
-          {"spam.score", plain(Kind::Float), "Points of the spam scanner, or with `engine: own` of the score rules.", spam<score>,
-           "the spam scanner"},
-          {"spam.action", optional(Kind::Text), "What rspamd advises.", spam<action>,
-           "the spam scanner"},
-          {"spam.symbols", policy::Type::list_of(Kind::Text),
-           "Names of the scanner's rules that hit, or of the score rules.", spam<symbols>, "the spam scanner"},
-          {"virus.found", plain(Kind::Bool), "The virus scanner found something.", virus_found,
-           "the virus scanner"},
-          {"virus.name", optional(Kind::Text), "Name of what it found.", virus_name,
-           "the virus scanner"},
-      }));
+  return without_kept_body(
+      make_facts(mail::Stage::End, mail::Scope::Transaction,
+                 {
+                     {"spam.score", plain(Kind::Float),
+                      "Points of the spam scanner, or with `engine: own` of the score rules.",
+                      spam<score>, "the spam scanner"},
+                     {"spam.action", optional(Kind::Text), "What rspamd advises.", spam<action>,
+                      "the spam scanner"},
+                     {"spam.symbols", policy::Type::list_of(Kind::Text),
+                      "Names of the scanner's rules that hit, or of the score rules.",
+                      spam<symbols>, "the spam scanner"},
+                     {"virus.found", plain(Kind::Bool), "The virus scanner found something.",
+                      virus_found, "the virus scanner"},
+                     {"virus.name", optional(Kind::Text), "Name of what it found.", virus_name,
+                      "the virus scanner"},
+                 }));
 }
 
 }  // namespace sluice::facts

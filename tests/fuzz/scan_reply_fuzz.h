@@ -1,5 +1,5 @@
-// What must hold for every reply of every scanner: the cut of the stream changes nothing, the answer
-// is bounded and printable, a score is a number.
+// What must hold for every reply of every scanner: the cut of the stream changes nothing, the
+// answer is bounded and printable, a score is a number.
 #pragma once
 #include <cmath>
 #include <cstdint>

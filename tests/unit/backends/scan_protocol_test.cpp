@@ -54,8 +54,9 @@ ScanEnvelope envelope() {
 }  // namespace
 
 TEST_CASE("spamd: score and symbols are read from its reply") {
-  CHECK(told(*spamd, "SPAMD/1.1 0 EX_OK\r\nContent-length: 17\r\nSpam: True ; 1000.0 / 5.0\r\n\r\n"
-                     "GTUBE,NO_RECEIVED") == "1000.000000  GTUBE NO_RECEIVED");
+  CHECK(told(*spamd,
+             "SPAMD/1.1 0 EX_OK\r\nContent-length: 17\r\nSpam: True ; 1000.0 / 5.0\r\n\r\n"
+             "GTUBE,NO_RECEIVED") == "1000.000000  GTUBE NO_RECEIVED");
   CHECK(told(*spamd, "SPAMD/1.1 0 EX_OK\r\nSpam: False ; -1.5 / 5.0\r\n\r\n") == "-1.500000 ");
 }
 
@@ -65,7 +66,8 @@ TEST_CASE("spamd: what is no answer is a reason to ask another") {
         "SPAMD/1.1 79 Timeout: (30 second timeout while trying to SYMBOLS)\r\n\r\n",
         "SPAMD/1.1 0 EX_OK\r\n\r\n", "SPAMD/1.1 0 EX_OK\r\nSpam: True ; nan / 5.0\r\n\r\n",
         "SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1e999 / 5.0\r\n\r\n",
-        "SPAMD/1.1 0 EX_OK\r\nSpam: True 5 / 5\r\n\r\n", "HTTP/1.1 200 OK\r\nSpam: True ; 1 / 5\r\n\r\n",
+        "SPAMD/1.1 0 EX_OK\r\nSpam: True 5 / 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nSpam: True ; 1 / 5\r\n\r\n",
         "SPAMD/1.1 0 EX_OK\r\nContent-length: 20\r\nSpam: True ; 9 / 5\r\n\r\nshort"}) {
     INFO(bytes);
     CHECK(told(*spamd, bytes).substr(0, 6) == "again:");
@@ -74,7 +76,8 @@ TEST_CASE("spamd: what is no answer is a reason to ask another") {
 
 TEST_CASE("spamd: the request counts the Return-Path that goes before the message") {
   const std::string head = spamd->head(envelope(), 1000);
-  CHECK(head == "SYMBOLS SPAMC/1.5\r\nContent-length: 1032\r\n\r\nReturn-Path: <ann@far.example>\r\n");
+  CHECK(head ==
+        "SYMBOLS SPAMC/1.5\r\nContent-length: 1032\r\n\r\nReturn-Path: <ann@far.example>\r\n");
   CHECK(spamd->head({}, 10).find("Return-Path: <>\r\n") != std::string::npos);
 }
 
@@ -84,8 +87,9 @@ TEST_CASE("rspamd: score, action and the names of the symbols are read from its 
       "messages":{"smtp_message":"no"},"urls":[],"milter":{"remove_headers":{"X-Spam":0}}})")) ==
         "14.090000 add header A_B C");
   CHECK(told(*rspamd, http(R"({"score":-1,"action":"no action"})")) == "-1.000000 no action");
-  CHECK(told(*rspamd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb;x=y\r\n{\"score\":15\r\n"
-                      "1\r\n}\r\n0\r\nTrailer: x\r\n\r\n") == "15.000000 ");
+  CHECK(told(*rspamd,
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb;x=y\r\n{\"score\":15\r\n"
+             "1\r\n}\r\n0\r\nTrailer: x\r\n\r\n") == "15.000000 ");
 }
 
 TEST_CASE("rspamd: what is no answer is a reason to ask another") {
@@ -94,10 +98,12 @@ TEST_CASE("rspamd: what is no answer is a reason to ask another") {
        {std::string(), std::string("HTTP/1.1 500 invalid command\r\n\r\n"), http(""), http("{"),
         http("[1,2]"), http(R"({"score":"15"})"), http(R"({"action":"reject"})"),
         http(R"({"error":"no such worker","score":0})"), http(R"({"score":1} trailing)"),
-        http("{\"score\":1,\"a\":\"\xff\"}"), http(R"({"score":1e9999})"), http("{\"score\":1,\"x\":" + deep),
+        http("{\"score\":1,\"a\":\"\xff\"}"), http(R"({"score":1e9999})"),
+        http("{\"score\":1,\"x\":" + deep),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"),
-        std::string("HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Length: 12\r\n\r\n{\"score\":1}"),
+        std::string(
+            "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Length: 12\r\n\r\n{\"score\":1}"),
         std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
         std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n"),
         "HTTP/1.1 200 OK\r\nX: " + std::string(20'000, 'x'),
@@ -134,7 +140,8 @@ TEST_CASE("clamd: found, clean, too big, and what is no answer") {
   CHECK(answer("stream: Test.Eicar.UNOFFICIAL FOUND") == "Test.Eicar.UNOFFICIAL");
   CHECK(answer("stream: a\nb\x80 FOUND") == "a?b?");
   CHECK(answer("INSTREAM size limit exceeded. ERROR").substr(0, 6) == "never:");
-  for (const char* none : {"", "stream: FOUND", "stream: OK ", "OK", "UNKNOWN COMMAND", "stream:  FOUND x"})
+  for (const char* none :
+       {"", "stream: FOUND", "stream: OK ", "OK", "UNKNOWN COMMAND", "stream:  FOUND x"})
     CHECK(answer(none).substr(0, 6) == "again:");
   CHECK(told(*clamd, "stream: OK") == "again: clamd closed without an answer");
   CHECK(told(*clamd, std::string(5000, 'x')) == "again: clamd's reply is too long");

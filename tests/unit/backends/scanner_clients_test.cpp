@@ -48,7 +48,8 @@ std::unique_ptr<Scan<Answer>> begin(Scanner<Answer>& scanner) {
 template <class Answer>
 Answer finish(Scan<Answer>& scan, Duration within = kLong) {
   auto answer = std::make_shared<std::promise<Answer>>();
-  scan.finish(SystemClock().now() + within, [answer](Answer a) { answer->set_value(std::move(a)); });
+  scan.finish(SystemClock().now() + within,
+              [answer](Answer a) { answer->set_value(std::move(a)); });
   return answer->get_future().get();
 }
 
@@ -79,12 +80,15 @@ TEST_CASE("a spam scanner gets the whole message, and its answer comes back") {
     got = peer.read_until("body\r\n");
     peer.write(kSpam);
   });
-  const auto client = make_spam_client(*site.loop, site.clock, "spamd", site.options({server.endpoint}));
+  const auto client =
+      make_spam_client(*site.loop, site.clock, "spamd", site.options({server.endpoint}));
   const SpamAnswer answer = ask(*client);
   CHECK(answer.available);
   CHECK(answer.score == 7.5);
   CHECK(answer.symbols == std::vector<std::string>{"GTUBE"});
-  CHECK(got == "SYMBOLS SPAMC/1.5\r\nContent-length: 37\r\n\r\nReturn-Path: <>\r\nSubject: x\r\n\r\nbody\r\n");
+  CHECK(got ==
+        "SYMBOLS SPAMC/1.5\r\nContent-length: 37\r\n\r\nReturn-Path: <>\r\nSubject: "
+        "x\r\n\r\nbody\r\n");
   CHECK(client->health().scanned == 1);
 }
 
@@ -119,7 +123,8 @@ TEST_CASE("a scanner that is not there, or says nonsense, is away and never clea
        [](Peer& p) {
          p.read_some();
          p.write("HTTP/1.1 200 OK\r\n\r\n");
-         while (p.write(std::string(65536, ' ')) && !p.is_stopped()) {}
+         while (p.write(std::string(65536, ' ')) && !p.is_stopped()) {
+         }
        }},
   };
   for (const auto& [name, script] : scripts) {
@@ -172,7 +177,8 @@ TEST_CASE("the next address is asked when one fails, and they take turns") {
   CHECK(client->health().addresses[2].failed > 0);
 }
 
-TEST_CASE("an address that fails in a row is left alone, tried again later, and told once each way") {
+TEST_CASE(
+    "an address that fails in a row is left alone, tried again later, and told once each way") {
   Site site;
   std::atomic<bool> is_well{false};
   ScriptedServer server([&](Peer& p) {
@@ -202,7 +208,8 @@ TEST_CASE("more messages than connections wait their turn, more than the queue t
   std::atomic<bool> go{false};
   ScriptedServer server([&](Peer& p) {
     const int now = ++open;
-    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
     p.read_until("x");
     while (!go && !p.is_stopped()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     --open;
@@ -269,7 +276,8 @@ TEST_CASE("clamd gets a long message while it comes, and no more than the buffer
   CHECK(got == 10 + kPieces * (piece.size() + 4) + 4);
 }
 
-TEST_CASE("a session that does not wait for a slow clamd gets no answer, and no memory is used for it") {
+TEST_CASE(
+    "a session that does not wait for a slow clamd gets no answer, and no memory is used for it") {
   Site site;
   ScriptedServer server([](Peer& p) { p.hang(); });
   auto options = site.options({server.endpoint});
@@ -285,7 +293,8 @@ TEST_CASE("a session that does not wait for a slow clamd gets no answer, and no 
 TEST_CASE("clamd dies in mid-message: a short one goes to the next, a long one has no answer") {
   Site site;
   ScriptedServer dying([](Peer& p) { p.read_until("zINSTREAM"), p.reset(); });
-  ScriptedServer good([](Peer& p) { p.read_until(std::string_view("\0\0\0\0", 4)), p.write(kClean); });
+  ScriptedServer good(
+      [](Peer& p) { p.read_until(std::string_view("\0\0\0\0", 4)), p.write(kClean); });
   auto options = site.options({dying.endpoint, good.endpoint});
   options.window_bytes = 64 * 1024;
   options.failures = 100;
@@ -324,7 +333,8 @@ TEST_CASE("scans that are dropped, and a client that is closed in mid-scan, leav
   begin<SpamAnswer>(*client)->feed("x");
   const auto scan = begin<SpamAnswer>(*client);
   auto answer = std::make_shared<std::promise<bool>>();
-  scan->finish(site.clock.now() + kLong, [answer](SpamAnswer a) { answer->set_value(a.available); });
+  scan->finish(site.clock.now() + kLong,
+               [answer](SpamAnswer a) { answer->set_value(a.available); });
   client.reset();
   CHECK_FALSE(answer->get_future().get());
 }

@@ -105,7 +105,8 @@ TEST_CASE("line ends are CR LF for the scanner, wherever the pieces are cut") {
   for (unsigned seed = 2; seed < 200; ++seed) CHECK(cut_at_random(text, seed) == whole);
 }
 
-TEST_CASE("a scanner is given the message as it will be delivered, and what is known of the session") {
+TEST_CASE(
+    "a scanner is given the message as it will be delivered, and what is known of the session") {
   Scanned filter(kSpamRule);
   filter.spam.answer = {true, 1.5, "no action", {}};
   Client client(filter, "203.0.113.9", "ann");
@@ -137,7 +138,8 @@ TEST_CASE("a scanner is asked once for a message, whatever the number of rules a
   }
 }
 
-TEST_CASE("a scanner that is away is unknown, and one without an answer is when the deadline passes") {
+TEST_CASE(
+    "a scanner that is away is unknown, and one without an answer is when the deadline passes") {
   Scanned filter(kSpamRule);
   CHECK(Client(filter).send() == "471 4.3.0 away");
   filter.spam.answers = false;
@@ -161,9 +163,11 @@ TEST_CASE("the body is not kept for a scanner, only for rules that read it") {
   CHECK_FALSE(compile_text(kVirusRule)->keeps_body());
   CHECK(compile_text(kVirusRule)->needs_body());
   CHECK(compile_text("rules:\n  - rule: r\n    stage: end\n    when: body.text contains \"x\"\n"
-                     "    then: reject 554\n")->keeps_body());
+                     "    then: reject 554\n")
+            ->keeps_body());
   CHECK_FALSE(compile_text("rules:\n  - rule: r\n    stage: end\n    when: msg.size > 1MB\n"
-                           "    then: reject 523\n")->keeps_body());
+                           "    then: reject 523\n")
+                  ->keeps_body());
 }
 
 TEST_CASE("the front end is told to wait while a scanner holds as much as it may") {
