@@ -87,6 +87,7 @@ std::optional<std::string_view> HeadedReply::line(std::size_t most) {
     if (rest_.size() - at_ > most) broken("a line is too long");
     return std::nullopt;
   }
+  if (end - at_ > most) return broken("a line is too long"), std::nullopt;
   std::string_view found(rest_.data() + at_, end - at_);
   at_ = end + 1;
   if (!found.empty() && found.back() == '\r') found.remove_suffix(1);

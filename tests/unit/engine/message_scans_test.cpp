@@ -113,7 +113,7 @@ TEST_CASE(
   REQUIRE(client.send() == "250");
   CHECK(filter.spam.got ==
         "Received: from mail.far.example (mail.far.example [203.0.113.9])\r\n"
-        "\tby unknown (Sluice) with ESMTPA id Q1; Fri, 04 Oct 2024 00:00:00 +0000\r\n"
+        "\tby unknown (Sluice) with ESMTPA id Q1; Fri, 4 Oct 2024 00:00:00 +0000\r\n"
         "From: ann@far.example\r\nSubject: hello\r\n\r\ntext\r\n");
   CHECK(filter.spam.envelope->client_ip == "203.0.113.9");
   CHECK(filter.spam.envelope->login == "ann");
@@ -232,7 +232,10 @@ rules:
     then: header X-Spam = "{spam.score} {spam.symbols}"
   - rule: spam
     stage: end
-    when: [spam.score == score, spam.score >= 7.5, any(spam.symbols, item == "subject")]
+    when:
+      - spam.score == score
+      - spam.score >= 7.5
+      - any(spam.symbols, item == "subject")
     then: reject 541
 )");
   filter.services.own_spam = true;
