@@ -1,7 +1,9 @@
 #include "backends/dns_lists.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
+#include <thread>
 
 using namespace sluice;
 using namespace sluice::backends;
@@ -278,4 +280,44 @@ TEST_CASE("dns lists: answers that come after its end are dropped with care") {
   dns.is_slow = false;
   dns.answer_all();
   CHECK(dns.asked.size() == 4);
+}
+
+namespace {
+
+// Answers at once on any thread: the list holds its test entry and nothing else.
+class SoundList final : public DnsResolver {
+ public:
+  void query(const std::string& name, DnsType, TimePoint, DnsDone done) override {
+    done(name == "2.0.0.127.zen.example" ? listed() : no());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("dns lists: many threads ask while it is tested, told and looked at") {
+  SoundList dns;
+  const SystemClock clock;
+  DnsLists lists(dns, clock);
+  lists.watch({Bench::addresses()});
+  constexpr int kThreads = 4, kEach = 2000;
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i)
+        lists.query("9.113.0.203.zen.example", DnsType::A, clock.now() + Duration{8000},
+                    [&](const DnsAnswer& answer) {
+                      answered += answer.status == DnsStatus::NxDomain ? 1 : 0;
+                    });
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    lists.tick();
+    lists.watch({Bench::addresses()});
+    CHECK(lists.health().size() == 1);
+    CHECK(lists.take_changes().empty());
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(answered == kThreads * kEach);
+  CHECK(lists.health()[0].asked == kThreads * kEach);
 }
