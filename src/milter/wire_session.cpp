@@ -172,7 +172,9 @@ WireSession::Next WireSession::say(const mail::Verdict& verdict, std::string& ou
   }
   const WireReply reply = to_wire(verdict);
   writer.finish(pending_->silent, reply);
-  go_on(reply.disposition != Disposition::Continue);
+  // A refusal at a silent step stays unsaid, and the MTA goes on.
+  const bool is_said = !agreement_.is_declined(pending_->silent);
+  go_on(is_said && reply.disposition != Disposition::Continue);
   return Next::Frame;
 }
 
@@ -181,7 +183,7 @@ WireSession::Next WireSession::fail(std::string& out) {
   WireReply reply;
   if (!shared_.failure_accepts) reply.disposition = Disposition::Tempfail;
   AnswerWriter(agreement_, out).finish(pending_->silent, reply);
-  go_on(!shared_.failure_accepts);
+  go_on(!shared_.failure_accepts && !agreement_.is_declined(pending_->silent));
   return Next::Frame;
 }
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -30,7 +32,8 @@ std::string environment(const char* name) {
   return value;
 }
 
-pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
+pid_t spawn(const std::vector<std::string>& command, const fs::path& log,
+            std::size_t max_descriptors) {
   std::vector<char*> arguments;
   arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -41,6 +44,10 @@ pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
   const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(out, STDERR_FILENO);
+  if (max_descriptors > 0) {
+    const rlimit limit{max_descriptors, max_descriptors};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
   ::execv(arguments[0], arguments.data());
   ::_exit(127);
 }
@@ -56,8 +63,9 @@ peer::Endpoint unix_endpoint(const ScratchFolder& folder) {
   return {(folder.path() / "filter.sock").string(), {}, 0};
 }
 
-// A port that was free a moment ago.
-peer::Endpoint inet_endpoint() {
+}  // namespace
+
+peer::Endpoint free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -70,6 +78,8 @@ peer::Endpoint inet_endpoint() {
   return {{}, "127.0.0.1", ntohs(address.sin_port)};
 }
 
+namespace {
+
 std::string text_of(const peer::Endpoint& endpoint) {
   if (!endpoint.path.empty()) return "unix:" + endpoint.path;
   return "inet:" + endpoint.host + ":" + std::to_string(endpoint.port);
@@ -81,8 +91,10 @@ std::vector<std::string> service_command(const ScratchFolder& folder, const Serv
   fs::create_directory(folder.path() / "state");
   const fs::path policy = folder.write("policy.yaml", setup.policy);
   const std::string engine = setup.engine.empty() ? engine_under_test() : setup.engine;
+  std::string listen = "listen:\n  - \"" + text_of(endpoint) + "\"\n";
+  for (const std::string& more : setup.more_listen) listen += "  - " + more + "\n";
   const fs::path config = folder.write(
-      "sluice.yaml", "listen: [\"" + text_of(endpoint) + "\"]\npolicies: [" + policy.string() +
+      "sluice.yaml", listen + "policies: [" + policy.string() +
                          "]\nstate: " + base + "/state\ncontrol: " + base +
                          "/control.sock\nengine: " + engine + "\n" + setup.more_config);
   return {environment("SLUICE_BIN"), "run", "-c", config.string()};
@@ -113,8 +125,9 @@ std::string ScratchFolder::read(std::string_view name) const {
 }
 
 RunningFilter::RunningFilter(const std::vector<std::string>& command,
-                             const peer::Endpoint& endpoint, const ScratchFolder& folder)
-    : endpoint_(endpoint), pid_(spawn(command, folder.path() / "log")) {
+                             const peer::Endpoint& endpoint, const ScratchFolder& folder,
+                             std::size_t max_descriptors)
+    : endpoint_(endpoint), pid_(spawn(command, folder.path() / "log", max_descriptors)) {
   const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
   while (is_alive() && std::chrono::steady_clock::now() < deadline) {
     if (peer::Link::open(endpoint_)) return;
@@ -153,6 +166,17 @@ std::size_t RunningFilter::rss_kib() const { return status_number(pid_, "VmRSS:"
 
 std::size_t RunningFilter::threads() const { return status_number(pid_, "Threads:"); }
 
+std::chrono::milliseconds RunningFilter::cpu_time() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  long ticks = 0;
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;  // utime and stime are fields 14 and 15
+  for (long value = 0, i = 0; i < 2 && fields >> value; ++i) ticks += value;
+  return std::chrono::milliseconds(ticks * 1000 / ::sysconf(_SC_CLK_TCK));
+}
+
 std::size_t RunningFilter::descriptors() const {
   std::error_code fault;
   const fs::directory_iterator folder("/proc/" + std::to_string(pid_) + "/fd", fault);
@@ -173,8 +197,19 @@ EmptyFilter::EmptyFilter(std::string_view steps)
           unix_endpoint(folder_), folder_) {}
 
 SluiceFilter::SluiceFilter(const ServiceSetup& setup)
-    : endpoint_(setup.over_inet ? inet_endpoint() : unix_endpoint(folder_)),
-      filter_(service_command(folder_, setup, endpoint_), endpoint_, folder_) {}
+    : endpoint_(setup.over_inet ? free_port() : unix_endpoint(folder_)),
+      filter_(service_command(folder_, setup, endpoint_), endpoint_, folder_,
+              setup.max_descriptors) {}
+
+std::string SluiceFilter::status() const {
+  const std::string out = (folder_.path() / "status.json").string();
+  const std::string command = environment("SLUICE_BIN") + " status --json -c " +
+                              (folder_.path() / "sluice.yaml").string() + " > " + out + " 2>&1";
+  [[maybe_unused]] const int code = std::system(command.c_str());
+  std::string json = folder_.read("status.json");
+  std::erase_if(json, [](char c) { return c == ' ' || c == '\n'; });
+  return json;
+}
 
 std::string engine_under_test() {
   const char* engine = std::getenv("SLUICE_ENGINE");

@@ -35,8 +35,9 @@ class ScratchFolder {
 class RunningFilter {
  public:
   // Starts `command` with output to `folder`/log and waits until `endpoint` accepts.
+  // `max_descriptors`: its RLIMIT_NOFILE; 0: that of the test.
   RunningFilter(const std::vector<std::string>& command, const peer::Endpoint& endpoint,
-                const ScratchFolder& folder);
+                const ScratchFolder& folder, std::size_t max_descriptors = 0);
   ~RunningFilter();
   RunningFilter(const RunningFilter&) = delete;
   RunningFilter& operator=(const RunningFilter&) = delete;
@@ -51,6 +52,7 @@ class RunningFilter {
   std::size_t rss_kib() const;
   std::size_t descriptors() const;
   std::size_t threads() const;
+  std::chrono::milliseconds cpu_time() const;  // used so far
   // Waits until it has no more than `wanted` descriptors; how many it has then.
   std::size_t settle_descriptors(std::size_t wanted, std::chrono::milliseconds timeout) const;
 
@@ -79,6 +81,8 @@ struct ServiceSetup {
   std::string more_config = {};  // further lines of the service configuration
   bool over_inet = false;        // listens on a free port of 127.0.0.1 instead of a unix socket
   std::string engine = {};       // default: SLUICE_ENGINE, else libmilter
+  std::vector<std::string> more_listen = {};  // further listeners, as in the configuration
+  std::size_t max_descriptors = 0;            // RLIMIT_NOFILE; 0: that of the test
 };
 
 // SLUICE_BIN: `sluice run` with a policy of the test.
@@ -88,6 +92,8 @@ class SluiceFilter {
   RunningFilter& operator*() { return filter_; }
   RunningFilter* operator->() { return &filter_; }
   std::string log() const { return folder_.read("log"); }
+  // What `sluice status --json` prints, without blanks and line ends.
+  std::string status() const;
   const ScratchFolder& folder() const { return folder_; }
 
  private:
@@ -97,5 +103,8 @@ class SluiceFilter {
 };
 
 std::string engine_under_test();
+
+// A port of 127.0.0.1 that was free a moment ago.
+peer::Endpoint free_port();
 
 }  // namespace sluice::wire_test
