@@ -1,10 +1,12 @@
 #include "engine/edits.h"
 
+#include <iterator>
 #include <optional>
 
 #include "base/text.h"
 #include "base/utf8.h"
 #include "engine/footer.h"
+#include "engine/header_plan.h"
 #include "mail/address.h"
 
 namespace sluice::engine {
@@ -36,21 +38,21 @@ std::string bare_path(const std::string& path) { return std::string(mail::strip_
 class EditList {
  public:
   EditList(const mail::Message& message, const std::vector<mail::Recipient>& accepted)
-      : message_(message), accepted_(accepted) {}
+      : message_(message), accepted_(accepted), fields_(message) {}
 
   void add(const PreparedAction& action) {
     switch (action.kind) {
       case Kind::Header:
-        push(Edit::Kind::AddHeader, action.name, header_text(action.text));
+        fields_.add(action.name, header_text(action.text));
         break;
       case Kind::InsertHeader:
-        push(Edit::Kind::InsertHeader, action.name, header_text(action.text));
+        fields_.insert(action.name, header_text(action.text));
         break;
       case Kind::SetHeader:
-        push(Edit::Kind::SetHeader, action.name, header_text(action.text), 1);
+        fields_.set(action.name, header_text(action.text));
         break;
       case Kind::RemoveHeader:
-        push(Edit::Kind::RemoveHeader, action.name, {});
+        fields_.remove(action.name);
         break;
       case Kind::SubjectPrefix:
         prefix(action.text);
@@ -75,15 +77,19 @@ class EditList {
     }
   }
   std::vector<Edit> take() {
+    std::vector<Edit> all;
+    fields_.append_to(all);
+    all.insert(all.end(), std::make_move_iterator(edits_.begin()),
+               std::make_move_iterator(edits_.end()));
     // The front end replaces the body as a whole.
     if (auto body = footer_.empty() ? std::nullopt : body_with_footer(message_, footer_))
-      push(Edit::Kind::Footer, {}, std::move(*body));
-    return std::move(edits_);
+      all.push_back({Edit::Kind::Footer, {}, std::move(*body), 0});
+    return all;
   }
 
  private:
-  void push(Edit::Kind kind, std::string name, std::string value, int index = 0) {
-    edits_.push_back({kind, std::move(name), std::move(value), index});
+  void push(Edit::Kind kind, std::string name, std::string value) {
+    edits_.push_back({kind, std::move(name), std::move(value), 0});
   }
   void drop(const PreparedAction& action) {
     if (!action.name.empty()) return push(Edit::Kind::RemoveRecipient, bare_path(action.name), {});
@@ -96,31 +102,14 @@ class EditList {
     push(Edit::Kind::AddRecipient, bare_path(to), {});
   }
   void prefix(const std::string& text) {
-    if (!subject_) {
-      for (const mail::Header& header : message_.headers) {
-        if (equal_folded(header.name, "Subject")) {
-          subject_ = std::string(trim(header.value));
-          has_subject_ = true;
-          break;
-        }
-      }
-    }
-    subject_ = header_text(text) + subject_.value_or("");
-    if (place_) {
-      edits_[*place_].value = *subject_;
-      return;
-    }
-    place_ = edits_.size();
-    push(has_subject_ ? Edit::Kind::SetHeader : Edit::Kind::AddHeader, "Subject", *subject_,
-         has_subject_ ? 1 : 0);
+    const std::string* subject = fields_.first("Subject");
+    fields_.set("Subject", header_text(text) + (subject != nullptr ? *subject : std::string()));
   }
 
   const mail::Message& message_;
   const std::vector<mail::Recipient>& accepted_;
-  std::vector<Edit> edits_;
-  std::optional<std::string> subject_;
-  bool has_subject_ = false;
-  std::optional<std::size_t> place_;  // of the edit of the subject
+  HeaderPlan fields_;
+  std::vector<Edit> edits_;  // of the envelope
   std::string footer_;                // of all rules, in their order
 };
 

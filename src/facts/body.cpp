@@ -3,6 +3,7 @@
 
 #include "facts/make_fact.h"
 #include "facts/message_content.h"
+#include "facts/message_defects.h"
 
 namespace sluice::facts {
 
@@ -67,6 +68,8 @@ Value types(const MessageContent& m) {
 }
 
 Value charsets(const MessageContent& m) { return texts(m.charsets()); }
+Value defects(const MessageContent& m) { return texts(m.defects()); }
+Value scripts(const MessageContent& m) { return texts(scripts_of(m.text())); }
 Value text(const MessageContent& m) { return Value(m.text()); }
 Value truncated(const MessageContent& m) { return Value(m.truncated()); }
 Value max_line(const MessageContent& m) { return Value(m.longest_line()); }
@@ -98,6 +101,13 @@ std::vector<Fact> body_facts() {
           {"msg.types", Type::list_of(Kind::Text),
            "MIME types of all parts, the message's own first.", of_content<types>, "the body"},
           {"msg.digest", plain(Kind::Text), "Digest of body and subject.", of_content<digest>,
+           "the body"},
+          {"msg.defects", Type::list_of(Kind::Text),
+           "What is wrong with its form: ambiguous-mime, bare-cr, bare-lf, control-in-header, "
+           "duplicate-field, eight-bit-header, long-line (over 998), nul, too-complex.",
+           of_content<defects>, "the body"},
+          {"body.scripts", Type::list_of(Kind::Text),
+           "Scripts of its text, as ISO 15924 codes: Latn, Cyrl, Hani.", of_content<scripts>,
            "the body"},
           {"body.charsets", Type::list_of(Kind::Text), "Character sets of the text parts.",
            of_content<charsets>, "the body"},

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "facts/make_fact.h"
 #include "facts/message_content.h"
+#include "facts/message_defects.h"
 #include "mail/address.h"
 
 namespace sluice::facts {
@@ -63,6 +64,18 @@ Value subject_text(const MessageContent& m) {
   return Value(subject != nullptr ? *subject : std::string());
 }
 Value subject_raw(const MessageContent& m) { return Value(m.raw_header("Subject").value_or("")); }
+Value subject_scripts(const MessageContent& m) {
+  const std::string* subject = m.header("Subject");
+  policy::Values list;
+  for (const std::string& script : scripts_of(subject != nullptr ? *subject : std::string()))
+    list.emplace_back(script);
+  return Value::list(std::move(list));
+}
+Value duplicates(const MessageContent& m) {
+  policy::Values list;
+  for (const std::string& name : duplicated_fields(m.headers())) list.emplace_back(name);
+  return Value::list(std::move(list));
+}
 Value received_count(const MessageContent& m) {
   return Value(static_cast<std::int64_t>(m.count("Received")));
 }
@@ -130,6 +143,9 @@ std::vector<Fact> headers_facts() {
            "The header fields, each with header.name and header.value (decoded).",
            of_content<all_headers>},
           {"headers.size", plain(Kind::Size), "Bytes of the header block.", header_bytes},
+          {"headers.duplicates", policy::Type::list_of(Kind::Text),
+           "Names, in lower case, of fields that may stand once and stand twice.",
+           of_content<duplicates>},
           {"from.name", plain(Kind::Text),
            "Display name of the first mailbox in From, decoded; empty without one.",
            of_content<from_name>},
@@ -144,6 +160,9 @@ std::vector<Fact> headers_facts() {
            of_content<subject_text>},
           {"subject.raw", plain(Kind::Text), "The subject as sent, unfolded.",
            of_content<subject_raw>},
+          {"subject.scripts", policy::Type::list_of(Kind::Text),
+           "Scripts of the subject, as ISO 15924 codes: Latn, Cyrl, Hani.",
+           of_content<subject_scripts>},
           {"received.count", plain(Kind::Int), "Received fields: hops so far.",
            of_content<received_count>},
           {"received.external_ip", optional(Kind::Ip), "The first hop outside trusted_relays.",

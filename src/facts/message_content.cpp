@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "facts/archive.h"
+#include "facts/message_defects.h"
 #include "mail/address.h"
 #include "mail/domain.h"
 
@@ -169,6 +170,7 @@ void MessageContent::read_body(const mail::Message& message) {
   has_body_ = true;
   structure_ = parse_structure(message.headers, message.body);
   longest_line_ = facts::longest_line(message.body);
+  defects_ = defects_of(message, structure_);
   const std::string* subject = header("Subject");
   digest_ = hex_digest(message.body, subject != nullptr ? *subject : std::string());
   truncated_ = message.body_truncated || structure_.truncated;

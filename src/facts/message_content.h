@@ -55,6 +55,7 @@ class MessageContent {
   const std::vector<std::string>& charsets() const { return charsets_; }
   std::int64_t longest_line() const { return longest_line_; }
   const std::string& digest() const { return digest_; }  // hex, of body and subject
+  const std::vector<std::string>& defects() const { return defects_; }  // facts/message_defects.h
 
  private:
   void read_headers(const mail::Message& message);
@@ -71,6 +72,7 @@ class MessageContent {
   std::vector<std::string> charsets_;
   std::int64_t longest_line_ = 0;
   std::string digest_;
+  std::vector<std::string> defects_;
 };
 
 // Lower-case text behind the last dot, after trailing dots, blanks and controls are taken off;
