@@ -134,7 +134,7 @@ void carry_out(SMFICTX* context, const Link& link, const mail::Edit& edit) {
   const int present = count != link.header_counts.end() ? count->second : 0;
   switch (edit.kind) {
     case Kind::AddHeader:
-      smfi_addheader(context, mutable_text(edit.name), mutable_text(value));
+      smfi_insheader(context, kBehindAllFields, mutable_text(edit.name), mutable_text(value));
       break;
     case Kind::InsertHeader:
       smfi_insheader(context, edit.index, mutable_text(edit.name), mutable_text(value));

@@ -9,6 +9,10 @@
 
 namespace sluice::milter {
 
+// Where a field is inserted that is added behind all others. Sendmail puts what is "added" in front
+// of the last field; inserted at a place beyond the end, it stands at the end on both MTAs.
+inline constexpr int kBehindAllFields = 100'000;
+
 enum class Disposition : unsigned char { Continue, Reject, Tempfail, Discard };
 
 struct WireReply {

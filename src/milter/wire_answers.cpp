@@ -1,5 +1,7 @@
 #include "milter/wire_answers.h"
 
+#include "milter/replies.h"
+
 #include <algorithm>
 #include <array>
 
@@ -71,7 +73,7 @@ void AnswerWriter::finish(std::uint32_t silent, const WireReply& reply) {
 void AnswerWriter::header(AnswerCode code, const mail::Edit& edit, int index,
                           std::string_view value) {
   std::string body;
-  if (code != AnswerCode::AddHeader) append_u32(body, static_cast<std::uint32_t>(index));
+  append_u32(body, static_cast<std::uint32_t>(index));
   append_text(body, edit.name);
   append_text(body, value);
   send(code, body);
@@ -88,7 +90,7 @@ void AnswerWriter::edit(const mail::Edit& edit, const HeaderCount& count) {
   const std::string value = (agreement_.has_leading_space() ? " " : "") + edit.value;
   switch (edit.kind) {
     case Kind::AddHeader:
-      return header(AnswerCode::AddHeader, edit, 0, value);
+      return header(AnswerCode::InsertHeader, edit, kBehindAllFields, value);
     case Kind::InsertHeader:
       return header(AnswerCode::InsertHeader, edit, edit.index, value);
     case Kind::SetHeader:

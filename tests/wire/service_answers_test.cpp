@@ -313,7 +313,7 @@ rules:
     const auto answer = deliver(peer, "<bob@here.example>", "a marked one", "text\r\n");
     REQUIRE(passes(answer));
     REQUIRE(answer->edits.size() == 1);
-    CHECK(answer->edits[0].code == AnswerCode::AddHeader);
+    CHECK(answer->edits[0].code == AnswerCode::InsertHeader);
     REQUIRE(answer->edits[0].texts.size() == 2);
     CHECK(answer->edits[0].texts[0] == "X-Sluice");
     // With HDR_LEADSPC the blank behind the colon is the filter's own.
