@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "app/commands.h"
 #include "app/completion.h"
@@ -239,6 +240,39 @@ Run define_completion(CLI::App& app) {
   };
 }
 
+nlohmann::ordered_json described(const CLI::Option& option) {
+  return {{"name", option.get_name()},
+          {"meaning", option.get_description()},
+          {"takes_value", option.get_items_expected_max() > 0},
+          {"required", option.get_required()}};
+}
+
+// The table of commands as it was parsed, for the manual pages.
+nlohmann::ordered_json described(CLI::App& app) {
+  nlohmann::ordered_json one = {{"name", app.get_name()}, {"summary", app.get_description()}};
+  one["options"] = nlohmann::ordered_json::array();
+  for (const CLI::Option* option : app.get_options())
+    if (option->get_name() != "--help") one["options"].push_back(described(*option));
+  one["commands"] = nlohmann::ordered_json::array();
+  for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    one["commands"].push_back(described(*sub));
+  return one;
+}
+
+Run define_options(CLI::App& app) {
+  CLI::App* whole = app.get_parent();
+  return [whole] {
+    nlohmann::ordered_json all = described(*whole);
+    all["version"] = kVersion;
+    all["configuration"] = nlohmann::ordered_json::array();
+    for (const ConfigKey& key : config_keys())
+      all["configuration"].push_back(
+          {{"key", key.path}, {"default", key.fallback}, {"meaning", key.meaning}});
+    std::cout << all.dump(1) << "\n";
+    return static_cast<int>(kOk);
+  };
+}
+
 const Command kCommands[] = {
     {"run", "Run the service: the filter that the MTA asks", define_run},
     {"check", "Load configuration and policy as `run` would and print every mistake", define_check},
@@ -255,6 +289,7 @@ const Command kCommands[] = {
     {"list", "Show and change dynamic lists", define_list},
     {"shadow", "What the rules in shadow would have refused", define_shadow},
     {"completion", "Print the completion script of a shell", define_completion},
+    {"options", "Every command, option and configuration key as JSON", define_options},
 };
 
 bool is_command(std::string_view name) {
