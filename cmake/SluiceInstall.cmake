@@ -1,9 +1,10 @@
 # What `cmake --install` lays down beside the program. Configuration goes to share/sluice as a model and is
 # copied to /etc/sluice by the administrator: an installation never overwrites what somebody has edited.
 include(GNUInstallDirs)
-install(FILES config/sluice.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice)
+install(FILES config/sluice.yaml config/redis.conf config/redis-sentinel.conf config/redis-users.acl
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice)
 install(DIRECTORY policies DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice FILES_MATCHING PATTERN "*.yaml" PATTERN demo EXCLUDE)
-install(FILES README.md CHANGELOG.md docs/GLOSSARY.md docs/LIFE_OF_A_MESSAGE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CHANGELOG.md docs/GLOSSARY.md docs/LIFE_OF_A_MESSAGE.md docs/redis.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES systemd/sluice.service systemd/sluice.socket DESTINATION lib/systemd/system)
 install(FILES systemd/sluice.service.d/remote.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES systemd/sluice.sysusers DESTINATION lib/sysusers.d RENAME sluice.conf)

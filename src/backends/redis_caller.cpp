@@ -267,7 +267,6 @@ void RedisCaller::leave(const RunPtr& run, RedisOutcome outcome, std::string why
   if (!bad_since_) {
     bad_since_ = last_bad_;
     publish();
-    log_line("redis: degraded: " + why);
   }
   finish(run, {outcome, {}, std::move(why)});
 }

@@ -20,10 +20,7 @@ void RedisCaller::changed() {
 // Once a second: is it over?
 void RedisCaller::tick() {
   tick_timer_ = loop_->in(Duration{1'000}, [this] { tick(); });
-  if (bad_since_ && SystemClock().now() - *last_bad_ > kRedisDegradedFor) {
-    log_line("redis: all is well again");
-    bad_since_.reset();
-  }
+  if (bad_since_ && SystemClock().now() - *last_bad_ > kRedisDegradedFor) bad_since_.reset();
   publish();
 }
 

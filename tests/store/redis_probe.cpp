@@ -31,13 +31,14 @@ namespace {
 
 const std::map<std::string, RedisScript>& scripts() {
   static const std::map<std::string, RedisScript> all = {
-      {"count", make_redis_script("local n = redis.call('INCRBY', KEYS[1], 1) "
+      {"count", make_redis_script("local n = redis.call('HINCRBY', KEYS[1], 'n', 1) "
                                   "redis.call('PEXPIRE', KEYS[1], 600000) return n")},
-      {"read", make_redis_script("return redis.call('GET', KEYS[1])")},
+      {"read", make_redis_script("return redis.call('HGET', KEYS[1], 'n')")},
       {"fill", make_redis_script("return redis.call('SET', KEYS[1], string.rep('x', 1000))")},
       {"hold", make_redis_script("local t = redis.call('TIME') local e = t[1] * 1000 + ARGV[1] repeat "
                                  "t = redis.call('TIME') until t[1] * 1000 > e return 1")},
-      {"two", make_redis_script("return redis.call('GET', KEYS[1]) == redis.call('GET', KEYS[2])")},
+      {"two", make_redis_script("return redis.call('HGET', KEYS[1], 'n') == "
+                                "redis.call('HGET', KEYS[2], 'n')")},
       {"list", make_redis_script("return redis.call('LPUSH', KEYS[1], 'x')")},
       {"flush", make_redis_script("return redis.call('FLUSHALL')")},
   };

@@ -78,7 +78,7 @@ class Redis:
         lines = [f"port {self.port}", "bind 127.0.0.1", f'dir "{self.folder}"', "daemonize no",
                  f'logfile "{self.folder}/log"']
         if not sentinel:
-            lines += [f"include {REPOSITORY}/config/redis.conf", f"include {self._users()}"]
+            lines += [f"include {REPOSITORY}/config/redis.conf", f"aclfile {self._users()}"]
         with open(self._configuration, "w", encoding="utf-8") as file:
             file.write("\n".join([*lines, *settings]) + "\n")
 
