@@ -67,7 +67,7 @@ class Traffic:
         self.accepted, self.greylisted = {}, {}
         self.sessions = self.limited = self.spam = 0
         self.hard, self.soft, self.dropped = [], [], []
-        self.slowest = {"before": 0.0, "after": 0.0}
+        self.slowest = {"before": (0.0, ""), "after": (0.0, "")}
         self.phase = "before"
         self._lock, self._going = threading.Lock(), True
         self._number = 0
@@ -104,7 +104,7 @@ class Traffic:
         phase, begun = self.phase, time.monotonic()
         line = say(words)[-1]
         with self._lock:
-            self.slowest[phase] = max(self.slowest[phase], time.monotonic() - begun)
+            self.slowest[phase] = max(self.slowest[phase], (time.monotonic() - begun, words.split("\n")[0]))
         return line
 
     def _session(self, number, sender):
@@ -282,7 +282,7 @@ class Round:
                 f"username: {redis.USER}, password_file: {redis.password_file(folder)}, timeout: {TIMEOUT_MS}ms}}")
 
     def _take(self, traffic, lost, twice, patience_ms, sluice):
-        before, slowest = (traffic.slowest[phase] * 1000 for phase in ("before", "after"))
+        before, slowest = (traffic.slowest[phase][0] * 1000 for phase in ("before", "after"))
         overshoot = max(0, traffic.spam - BURST)
         self.row = (f"{self.name:34}{traffic.sessions:9}{len(traffic.accepted):9}{traffic.limited:8}"
                     f"{sum(traffic.greylisted.values()):7}{len(traffic.hard):4}{len(traffic.soft):4}{len(traffic.dropped):5}"
@@ -294,7 +294,8 @@ class Round:
         if overshoot > BURST:
             self.faults.append(f"{traffic.spam} mails within a limit of {BURST}")
         if slowest > before + TIMEOUT_MS + ALLOWED_MS + patience_ms:
-            self.faults.append(f"an answer took {slowest:.0f} ms, before the accident {before:.0f} ms")
+            self.faults.append(f"the answer to `{traffic.slowest['after'][1]}` took {slowest:.0f} ms, "
+                               f"before the accident {before:.0f} ms")
         if self.faults:
             self.faults.append(loopback.tail(sluice._log, 5))
 
