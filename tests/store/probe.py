@@ -58,7 +58,10 @@ class Probe:
     def answers_again(self, key, seconds=20, name="count"):
         """Calls until one is answered; how long that took, in seconds."""
         begun = time.monotonic()
-        loopback.wait_until(lambda: self.call(name, key).startswith("answered"), seconds, f"an answer; {self.health()}")
+        while not (answer := self.call(name, key)).startswith("answered"):
+            if time.monotonic() > begun + seconds:
+                raise loopback.RigError(f"not within {seconds} s: an answer, but: {answer}; {self.health()}")
+            time.sleep(0.02)
         return time.monotonic() - begun
 
     def stop(self):

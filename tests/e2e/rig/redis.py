@@ -91,10 +91,14 @@ class Redis:
             file.write(text)
         return path
 
-    def start(self):
+    def spawn(self):
+        """Without waiting until it answers. It ends with the thread that calls this."""
         words = ["redis-server", self._configuration] + (["--sentinel"] if self._sentinel else [])
         self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+
+    def start(self):
+        self.spawn()
         loopback.wait_until(self._answers, 20, f"redis-server: {loopback.tail(self.folder + '/log')}")
         return self
 
