@@ -20,14 +20,18 @@ std::optional<IpAddress> first_address(const addrinfo* found) {
   return IpAddress::parse(text.data());
 }
 
-std::optional<IpAddress> look_up(const std::string& name) {
+// A name server that is away is no mistake in the configuration.
+Result<IpAddress> look_up(const std::string& name) {
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(name.c_str(), nullptr, &wanted, &found) != 0) return std::nullopt;
-  auto address = first_address(found);
-  ::freeaddrinfo(found);
-  return address;
+  const int error = ::getaddrinfo(name.c_str(), nullptr, &wanted, &found);
+  const auto address = error == 0 ? first_address(found) : std::nullopt;
+  if (error == 0) ::freeaddrinfo(found);
+  if (address) return *address;
+  const std::string what = "no address is known for " + name;
+  if (error == EAI_AGAIN) return temporary(what);
+  return config_error(what);
 }
 
 Result<Endpoint> find_server(const std::string& text, std::uint16_t default_port) {
@@ -38,9 +42,12 @@ Result<Endpoint> find_server(const std::string& text, std::uint16_t default_port
   // Whatever is wrong beside the name is said as parse_endpoint says it.
   const std::string rest = colon == std::string::npos ? "" : text.substr(colon);
   auto port = parse_endpoint("127.0.0.1" + rest, default_port);
-  if (!port || name.empty() || name.find_first_of(":[]/ ") != std::string::npos) return endpoint;
+  if (!port || name.empty() || name.find_first_of(":[]/ ") != std::string::npos)
+    return config_error(endpoint.error().what);
   const auto address = look_up(name);
-  if (!address) return config_error("`" + text + "`: no address is known for " + name);
+  if (!address)
+    return tl::unexpected<Error>(
+        Error{address.error().cause, "`" + text + "`: " + address.error().what});
   port->address = *address;
   return port;
 }
@@ -54,7 +61,7 @@ Result<std::vector<Endpoint>> find_redis_servers(const std::vector<std::string>&
   std::vector<Endpoint> list;
   for (const std::string& text : texts) {
     auto endpoint = find_server(text, default_port);
-    if (!endpoint) return config_error(endpoint.error().what);
+    if (!endpoint) return tl::unexpected<Error>(endpoint.error());
     list.push_back(std::move(*endpoint));
   }
   return list;

@@ -12,7 +12,8 @@ inline constexpr std::uint16_t kRedisPort = 6379;
 inline constexpr std::uint16_t kSentinelPort = 26379;
 
 // As parse_endpoint(), but a name is looked up (once, blocking: at the start only). Of several
-// addresses the first is taken. Error{Config}: no address, or an unknown name.
+// addresses the first is taken. Error{Config}: no address, or an unknown name; Error{Temporary}: no
+// name server answers.
 Result<std::vector<Endpoint>> find_redis_servers(const std::vector<std::string>& texts,
                                                  std::uint16_t default_port);
 

@@ -51,10 +51,9 @@ void RedisCaller::close() {
 
 void RedisCaller::call(std::vector<RedisCall> calls, RedisDone done) {
   if (calls.empty()) return done({});
-  loop_->post([this, begun = EventLoop::Steady::now(), calls = std::move(calls),
-               done = std::move(done)]() mutable {
-    begin(std::move(calls), std::move(done), begun);
-  });
+  loop_->post(
+      [this, begun = EventLoop::Steady::now(), calls = std::move(calls),
+       done = std::move(done)]() mutable { begin(std::move(calls), std::move(done), begun); });
 }
 
 void RedisCaller::begin(std::vector<RedisCall> calls, RedisDone done, Time begun) {
@@ -248,8 +247,7 @@ void RedisCaller::wake_due() {
 void RedisCaller::watch_waiting() {
   loop_->cancel(std::exchange(wait_timer_, 0));
   if (waiting_.empty() || is_closing_) return;
-  const auto left =
-      std::chrono::ceil<Duration>(waiting_.begin()->first - EventLoop::Steady::now());
+  const auto left = std::chrono::ceil<Duration>(waiting_.begin()->first - EventLoop::Steady::now());
   wait_timer_ = loop_->in(left, [this] {
     wait_timer_ = 0;
     wake_due();

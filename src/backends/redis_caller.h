@@ -16,10 +16,10 @@
 
 namespace sluice::backends {
 
-inline constexpr int kMaxRedisHops = 3;                  // MOVED and ASK of one call
-inline constexpr int kMaxRedisTries = 3;                 // TRYAGAIN of one call
+inline constexpr int kMaxRedisHops = 3;   // MOVED and ASK of one call
+inline constexpr int kMaxRedisTries = 3;  // TRYAGAIN of one call
 inline constexpr Duration kRedisTryAgainAfter{10};
-inline constexpr Duration kRedisDegradedFor{5'000};      // after the last call that was not done
+inline constexpr Duration kRedisDegradedFor{5'000};  // after the last call that was not done
 
 class RedisCaller final : public RedisClient {
  public:
@@ -65,7 +65,7 @@ class RedisCaller final : public RedisClient {
   void try_again(const RunPtr& run, const std::string& error);
   void follow(const RunPtr& run, const NodePtr& node, const std::string& error);
   void wait(const RunPtr& run, Time until, std::string why);
-  void wake();       // something changed: all that wait are tried
+  void wake();  // something changed: all that wait are tried
   void wake_due();
   void watch_waiting();
 
@@ -101,8 +101,8 @@ class RedisCaller final : public RedisClient {
   std::array<std::atomic<std::uint64_t>, kLatencySteps> latency_{};
 
   mutable std::mutex mutex_;
-  RedisTopologyState state_;                // under mutex_
-  std::optional<TimePoint> degraded_since_; // under mutex_
+  RedisTopologyState state_;                 // under mutex_
+  std::optional<TimePoint> degraded_since_;  // under mutex_
 
   std::unique_ptr<EventLoop> loop_;  // last: nothing runs on it any more when the others go
 };

@@ -36,8 +36,8 @@ void RedisCaller::publish() {
 }
 
 void RedisCaller::count_latency(Time begun) {
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
-      EventLoop::Steady::now() - begun);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Steady::now() - begun);
   const auto step = static_cast<std::size_t>(
       std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)) / 8));
   ++latency_[std::min(step, kLatencySteps - 1)];

@@ -1,5 +1,5 @@
-// A Redis Cluster: the map of slots is learnt from any node, corrected by MOVED, and asked for again
-// whenever a server fails.
+// A Redis Cluster: the map of slots is learnt from any node, corrected by MOVED, and asked for
+// again whenever a server fails.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -13,8 +13,8 @@
 namespace sluice::backends {
 namespace {
 
-constexpr Duration kRefreshAtMost{100};     // between two questions for the map
-constexpr Duration kRefreshWhileBad{250};   // while a server is away or slots have none
+constexpr Duration kRefreshAtMost{100};    // between two questions for the map
+constexpr Duration kRefreshWhileBad{250};  // while a server is away or slots have none
 constexpr Duration kRefreshAnyway{10'000};
 
 class RedisCluster final : public RedisTopology {
@@ -76,7 +76,8 @@ RedisCluster::NodePtr RedisCluster::node_at(const Endpoint& at) {
   const std::string name = at.to_string();
   if (const auto known = nodes_.find(name); known != nodes_.end()) return known->second;
   if (nodes_.size() >= kMaxRedisMasters + kMaxRedisServers) return nullptr;
-  auto node = RedisNode::start(*setting_.loop, at, setting_.node, [this](RedisNode&) { node_changed(); });
+  auto node =
+      RedisNode::start(*setting_.loop, at, setting_.node, [this](RedisNode&) { node_changed(); });
   nodes_.emplace(name, node);
   return node;
 }
@@ -217,7 +218,8 @@ RedisTopologyState RedisCluster::state() const {
   for (const RedisNode* node : all)
     state.is_available = state.is_available || node->standing(now) == RedisNode::Standing::Up;
   state.is_complete = is_complete();
-  state.what = has_map_ ? "cluster of " + std::to_string(all.size()) + " masters" : "cluster, " + why_;
+  state.what =
+      has_map_ ? "cluster of " + std::to_string(all.size()) + " masters" : "cluster, " + why_;
   for (const auto& [at, node] : nodes_) {
     state.nodes.push_back(node->health());
     state.reconnects += node->reconnects();

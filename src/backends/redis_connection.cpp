@@ -30,12 +30,11 @@ std::shared_ptr<RedisConnection> RedisConnection::open(EventLoop& loop, const En
   RedisConnection* const self = made.get();
   Stream::Options options;
   options.connect_timeout = connect_timeout;
-  made->stream_ =
-      Stream::open(loop, to, options,
-                   {[] {},
-                    [self](std::string_view bytes) { self->received(bytes); },
-                    {},
-                    [self](StreamEnd how) { self->end(end_text(how)); }});
+  made->stream_ = Stream::open(loop, to, options,
+                               {[] {},
+                                [self](std::string_view bytes) { self->received(bytes); },
+                                {},
+                                [self](StreamEnd how) { self->end(end_text(how)); }});
   return made;
 }
 
@@ -91,9 +90,8 @@ void RedisConnection::watch_deadline(Time deadline) {
 void RedisConnection::deadline_came() {
   if (requests_.empty()) return;
   const Request& next =
-      *std::min_element(requests_.begin(), requests_.end(), [](const Request& a, const Request& b) {
-        return a.deadline < b.deadline;
-      });
+      *std::min_element(requests_.begin(), requests_.end(),
+                        [](const Request& a, const Request& b) { return a.deadline < b.deadline; });
   if (next.deadline > EventLoop::Steady::now()) return watch_deadline(next.deadline);
   end("no reply in time");
 }

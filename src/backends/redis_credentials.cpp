@@ -33,7 +33,8 @@ std::string read_some(int fd) {
 
 Result<std::string> read_checked(const std::string& path, int fd) {
   struct stat about {};
-  if (::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) return refuse(path, "it is no plain file");
+  if (::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+    return refuse(path, "it is no plain file");
   if ((about.st_mode & S_IROTH) != 0) return refuse(path, "every user may read it; chmod o-r");
   std::string text = read_some(fd);
   if (!text.empty() && text.back() == '\n') text.pop_back();

@@ -112,12 +112,12 @@ void RedisNode::connect() {
 void RedisNode::greet() {
   const Time deadline = EventLoop::Steady::now() + settings_.connect_timeout;
   const auto ask = [&](std::string command, bool is_last) {
-    connection_->send(std::move(command), deadline,
-                      [weak = weak_from_this(), is_last, of = connection_.get()](RedisAnswer answer) {
-                        const auto self = weak.lock();
-                        if (self && self->connection_.get() == of)
-                          self->greeted(std::move(answer), is_last);
-                      });
+    connection_->send(
+        std::move(command), deadline,
+        [weak = weak_from_this(), is_last, of = connection_.get()](RedisAnswer answer) {
+          const auto self = weak.lock();
+          if (self && self->connection_.get() == of) self->greeted(std::move(answer), is_last);
+        });
   };
   if (!settings_.credentials->is_empty()) ask(settings_.credentials->auth_command(), false);
   ask(redis_command({"PING"}), false);
@@ -174,7 +174,8 @@ void RedisNode::ended(const std::string& why) {
   why_ = why;
   connection_.reset();
   const Time now = EventLoop::Steady::now();
-  const bool was_good = state_ == State::Ready && !is_forbidden_ && now - ready_since_ >= kGoodConnection;
+  const bool was_good =
+      state_ == State::Ready && !is_forbidden_ && now - ready_since_ >= kGoodConnection;
   state_ = State::Waiting;
   if (is_forbidden_) return tell_changed();  // its timer runs
   if (was_good) {
@@ -216,7 +217,8 @@ void RedisNode::check() {
     const RedisRole before = self->role_;
     self->take_role(answer.reply);
     self->check_in_a_second();
-    if (before.kind != self->role_.kind || before.master != self->role_.master) self->tell_changed();
+    if (before.kind != self->role_.kind || before.master != self->role_.master)
+      self->tell_changed();
   });
 }
 
@@ -253,9 +255,9 @@ RedisNodeHealth RedisNode::health() const {
 
 void RetiredRedisNodes::retire(const std::shared_ptr<RedisNode>& node) {
   node->retire();
-  nodes_.erase(std::remove_if(nodes_.begin(), nodes_.end(),
-                              [](const auto& each) { return each.expired(); }),
-               nodes_.end());
+  nodes_.erase(
+      std::remove_if(nodes_.begin(), nodes_.end(), [](const auto& each) { return each.expired(); }),
+      nodes_.end());
   nodes_.push_back(node);
 }
 

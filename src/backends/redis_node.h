@@ -1,8 +1,8 @@
-// RedisNode: one server: a connection that is made again whenever it ends, a breaker in front of it,
-// and what the server says of itself.
+// RedisNode: one server: a connection that is made again whenever it ends, a breaker in front of
+// it, and what the server says of itself.
 //
-// A connection is Ready once the server has answered AUTH, PING and ROLE on it; both are asked again
-// every second, so that a frozen server is known without a call waiting for it.
+// A connection is Ready once the server has answered AUTH, PING and ROLE on it; both are asked
+// again every second, so that a frozen server is known without a call waiting for it.
 //
 // Threads: the loop's own thread only. Lifetime: shared; close() before the last owner lets go.
 #pragma once
@@ -94,11 +94,11 @@ class RedisNode : public std::enable_shared_from_this<RedisNode> {
   RedisBackoff backoff_;
   RedisRole role_;
   std::string why_;
-  std::uint64_t connects_ = 0;     // that became Ready
-  unsigned failed_attempts_ = 0;   // since it was last Ready
+  std::uint64_t connects_ = 0;    // that became Ready
+  unsigned failed_attempts_ = 0;  // since it was last Ready
   Time ready_since_{};
   bool is_forbidden_ = false, is_retired_ = false, is_check_under_way_ = false;
-  EventLoop::TimerId timer_ = 0;   // of the next attempt or check
+  EventLoop::TimerId timer_ = 0;  // of the next attempt or check
   std::minstd_rand random_;
 };
 

@@ -10,7 +10,7 @@
 namespace sluice::backends {
 
 enum class RedisReaction : std::uint8_t {
-  Answer,      // the script's own error: it may have run; handed to the caller
+  Answer,  // the script's own error: it may have run; handed to the caller
   // All others: certainly not executed.
   Move,        // MOVED: sent again there, the slot map is asked for
   Ask,         // ASK: sent again there, once, behind ASKING

@@ -1,5 +1,6 @@
 #include "backends/redis_reader.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace sluice::backends {
@@ -12,6 +13,8 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
   return value;
 }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 tl::unexpected<Error> not_resp(std::string_view what) {
   return permanent("the server does not answer as Redis does: " + std::string(what));
@@ -77,6 +80,8 @@ Result<RedisReader::Step> RedisReader::read_element(RedisReply& element) {
   if (type == '+' || type == '-') {
     element.kind = type == '+' ? Kind::Status : Kind::Error;
     element.text = rest;
+    // Words for people, that go to logs.
+    std::replace_if(element.text.begin(), element.text.end(), is_control, '?');
     consume(line + 2);
     return Step::Whole;
   }

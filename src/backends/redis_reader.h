@@ -16,11 +16,11 @@
 
 namespace sluice::backends {
 
-inline constexpr std::size_t kMaxRedisLine = 4 * 1024;          // bytes of a status, error or number
-inline constexpr std::size_t kMaxRedisText = 8u << 20;          // bytes of one text
-inline constexpr std::size_t kMaxRedisReply = 16u << 20;        // bytes of one reply, all in all
-inline constexpr std::size_t kMaxRedisElements = 400'000;       // of one reply, all in all
-inline constexpr std::size_t kMaxRedisDepth = 8;                // arrays within arrays
+inline constexpr std::size_t kMaxRedisLine = 4 * 1024;     // bytes of a status, error or number
+inline constexpr std::size_t kMaxRedisText = 8u << 20;     // bytes of one text
+inline constexpr std::size_t kMaxRedisReply = 16u << 20;   // bytes of one reply, all in all
+inline constexpr std::size_t kMaxRedisElements = 400'000;  // of one reply, all in all
+inline constexpr std::size_t kMaxRedisDepth = 8;           // arrays within arrays
 
 class RedisReader {
  public:
@@ -44,8 +44,8 @@ class RedisReader {
   void consume(std::size_t end);
 
   std::string buffer_;
-  std::size_t at_ = 0;                 // of buffer_: what was read
-  std::vector<Open> open_;             // arrays whose elements are still to come
+  std::size_t at_ = 0;                    // of buffer_: what was read
+  std::vector<Open> open_;                // arrays whose elements are still to come
   std::size_t bytes_ = 0, elements_ = 0;  // of the present reply
 };
 

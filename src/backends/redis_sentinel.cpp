@@ -30,7 +30,8 @@ SentinelAnswer parse_sentinel_answer(const RedisReply& reply, const Endpoint& se
   if (reply.kind != Kind::Array || reply.items.size() != 2)
     return {std::nullopt, "it does not answer as a Sentinel"};
   const auto master = endpoint_of(reply.items[0].text, reply.items[1].text, sentinel);
-  if (!master) return {std::nullopt, "it names the master `" + reply.items[0].text + "`, no address"};
+  if (!master)
+    return {std::nullopt, "it names the master `" + reply.items[0].text + "`, no address"};
   return {master, {}};
 }
 
@@ -98,18 +99,16 @@ void RedisSentinel::listen() {
                      if (const auto master = parse_switch_master(message, name_, at_))
                        switched_(*master);
                    }});
-  channel_->send(redis_command({"SUBSCRIBE", "+switch-master"}),
-                 EventLoop::Steady::now() + settings_.connect_timeout,
-                 [this](const RedisAnswer& answer) {
-                   is_listening_ = answer.kind == RedisAnswer::Kind::Reply &&
-                                   answer.reply.kind == Kind::Array;
-                   if (is_listening_) backoff_.reset();
-                   if (answer.kind != RedisAnswer::Kind::Reply || is_listening_) return;
-                   if (redis_reaction(answer.reply.text) == RedisReaction::Forbid)
-                     needs_password_ = true;
-                   std::exchange(channel_, nullptr)->close(answer.reply.text);
-                   listen_again(answer.reply.text);
-                 });
+  channel_->send(
+      redis_command({"SUBSCRIBE", "+switch-master"}),
+      EventLoop::Steady::now() + settings_.connect_timeout, [this](const RedisAnswer& answer) {
+        is_listening_ = answer.kind == RedisAnswer::Kind::Reply && answer.reply.kind == Kind::Array;
+        if (is_listening_) backoff_.reset();
+        if (answer.kind != RedisAnswer::Kind::Reply || is_listening_) return;
+        if (redis_reaction(answer.reply.text) == RedisReaction::Forbid) needs_password_ = true;
+        std::exchange(channel_, nullptr)->close(answer.reply.text);
+        listen_again(answer.reply.text);
+      });
 }
 
 void RedisSentinel::listen_again(const std::string& why) {

@@ -1,7 +1,7 @@
 // RedisSentinel: one Sentinel: asked where the master is, and listened to for when it moves.
 //
-// Two connections, as a subscribed one takes no questions. A Sentinel that wants a password is given
-// that of the servers.
+// Two connections, as a subscribed one takes no questions. A Sentinel that wants a password is
+// given that of the servers.
 //
 // Threads: the loop's own thread only. Lifetime: close() before it goes.
 #pragma once

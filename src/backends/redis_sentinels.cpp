@@ -57,7 +57,7 @@ class RedisSentinels final : public RedisTopology {
   std::vector<std::unique_ptr<RedisSentinel>> sentinels_;
   NodePtr master_, candidate_;  // candidate: named, but has not yet said that it is one
   RetiredRedisNodes retired_;
-  int followed_ = 0;            // on the way to the candidate
+  int followed_ = 0;  // on the way to the candidate
   bool is_asking_ = false, was_asked_ = false, is_closed_ = false;
   std::string why_ = "no Sentinel has answered yet";
   EventLoop::Steady::time_point last_asked_{};
@@ -67,9 +67,9 @@ class RedisSentinels final : public RedisTopology {
 
 void RedisSentinels::start() {
   for (const Endpoint& at : addresses_) {
-    sentinels_.push_back(std::make_unique<RedisSentinel>(
-        *setting_.loop, at, name_, setting_.node,
-        [this](const Endpoint& master) { switched(master); }));
+    sentinels_.push_back(
+        std::make_unique<RedisSentinel>(*setting_.loop, at, name_, setting_.node,
+                                        [this](const Endpoint& master) { switched(master); }));
     sentinels_.back()->listen();
   }
   ask_all();
@@ -139,7 +139,8 @@ void RedisSentinels::count(const std::shared_ptr<Round>& round, const RedisSenti
                            const SentinelAnswer& answer) {
   ++round->answers;
   if (answer.master) {
-    auto& vote = round->votes.try_emplace(answer.master->to_string(), *answer.master, 0).first->second;
+    auto& vote =
+        round->votes.try_emplace(answer.master->to_string(), *answer.master, 0).first->second;
     ++vote.second;
     if (vote.second * 2 > sentinels_.size() && !std::exchange(round->is_decided, true))
       consider(vote.first, 0);

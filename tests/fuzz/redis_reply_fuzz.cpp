@@ -20,7 +20,8 @@ namespace {
 const Endpoint kAsked = *parse_endpoint("10.0.0.9:7009");
 
 bool is_same(const RedisReply& a, const RedisReply& b) {
-  if (a.kind != b.kind || a.integer != b.integer || a.text != b.text || a.items.size() != b.items.size())
+  if (a.kind != b.kind || a.integer != b.integer || a.text != b.text ||
+      a.items.size() != b.items.size())
     return false;
   for (std::size_t i = 0; i < a.items.size(); ++i)
     if (!is_same(a.items[i], b.items[i])) return false;

@@ -3,8 +3,9 @@
 //   redis_probe TIMEOUT_MS (servers|sentinels=MASTER|cluster) ADDRESS,… [USER PASSWORD_FILE]
 //
 // Reads lines from standard input and answers each with one line:
-//   call NAME KEY [ARG …]    a script of those below -> "answered VALUE", "not-done WHY", "unknown WHY"
-//   load RATE MILLISECONDS   so many `count` calls a second; answers when it is over, with JSON:
+//   call NAME KEY [ARG …]    a script of those below -> "answered VALUE", "not-done WHY", "unknown
+//   WHY" load RATE MILLISECONDS   so many `count` calls a second; answers when it is over, with
+//   JSON:
 //                            what became of the calls, and the longest time that one took
 //   mark NAME                load: the moment is named, and counted from
 //   health                   JSON
@@ -35,8 +36,9 @@ const std::map<std::string, RedisScript>& scripts() {
                                   "redis.call('PEXPIRE', KEYS[1], 600000) return n")},
       {"read", make_redis_script("return redis.call('HGET', KEYS[1], 'n')")},
       {"fill", make_redis_script("return redis.call('SET', KEYS[1], string.rep('x', 1000))")},
-      {"hold", make_redis_script("local t = redis.call('TIME') local e = t[1] * 1000 + ARGV[1] repeat "
-                                 "t = redis.call('TIME') until t[1] * 1000 > e return 1")},
+      {"hold",
+       make_redis_script("local t = redis.call('TIME') local e = t[1] * 1000 + ARGV[1] repeat "
+                         "t = redis.call('TIME') until t[1] * 1000 > e return 1")},
       {"two", make_redis_script("return redis.call('HGET', KEYS[1], 'n') == "
                                 "redis.call('HGET', KEYS[2], 'n')")},
       {"list", make_redis_script("return redis.call('LPUSH', KEYS[1], 'x')")},
@@ -79,11 +81,12 @@ class Load {
   };
 
   void run() {
-    const auto count = static_cast<std::size_t>(rate_ * static_cast<double>(length_.count()) / 1000);
+    const auto count =
+        static_cast<std::size_t>(rate_ * static_cast<double>(length_.count()) / 1000);
     calls_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-      std::this_thread::sleep_until(
-          begun_ + std::chrono::microseconds(static_cast<std::int64_t>(static_cast<double>(i) * 1e6 / rate_)));
+      std::this_thread::sleep_until(begun_ + std::chrono::microseconds(static_cast<std::int64_t>(
+                                                 static_cast<double>(i) * 1e6 / rate_)));
       one(i);
     }
     for (int i = 0; i < 3'000 && done_ < count; ++i) std::this_thread::sleep_for(Duration{1});
@@ -93,7 +96,8 @@ class Load {
   // A few hundred keys, so that every master of a Cluster has some.
   void one(std::size_t i) {
     const auto begun = Steady::now();
-    RedisCall call{&scripts().at("count"), {"sl:{" + std::to_string(i % 300) + "}:load"}, {}, false};
+    RedisCall call{
+        &scripts().at("count"), {"sl:{" + std::to_string(i % 300) + "}:load"}, {}, false};
     client_.call({std::move(call)}, [this, i, begun](const std::vector<RedisResult>& results) {
       calls_[i] = {micros(begun - begun_), micros(Steady::now() - begun), results[0].outcome};
       if (results[0].outcome != RedisOutcome::Answered) {
@@ -124,11 +128,17 @@ class Load {
       if (first_bad < 0) first_bad = call.begun;
       last_bad = call.begun + call.took;
     }
-    json result = {{"calls", calls_.size()},     {"answered", answered},   {"not_done", not_done},
-                   {"unknown", unknown},         {"never_done", lost},     {"longest_ms", static_cast<double>(longest) / 1000},
+    json result = {{"calls", calls_.size()},
+                   {"answered", answered},
+                   {"not_done", not_done},
+                   {"unknown", unknown},
+                   {"never_done", lost},
+                   {"longest_ms", static_cast<double>(longest) / 1000},
                    {"longest_refusal_ms", static_cast<double>(longest_refusal) / 1000}};
     result["bad_for_ms"] = first_bad < 0 ? 0 : static_cast<double>(last_bad - first_bad) / 1000;
-    if (marked_ >= 0) result["until_well_ms"] = last_bad < marked_ ? 0 : static_cast<double>(last_bad - marked_) / 1000;
+    if (marked_ >= 0)
+      result["until_well_ms"] =
+          last_bad < marked_ ? 0 : static_cast<double>(last_bad - marked_) / 1000;
     const std::lock_guard lock(mutex_);
     result["whys"] = whys_;
     return result;
@@ -149,14 +159,26 @@ class Load {
 json health_json(const RedisHealth& health) {
   json nodes = json::array();
   for (const RedisNodeHealth& node : health.nodes)
-    nodes.push_back({{"at", node.at}, {"role", node.role}, {"breaker", node.breaker},
-                     {"connected", node.connected}, {"why", node.why}});
-  return {{"available", health.available}, {"degraded", health.degraded}, {"what", health.what},
-          {"calls", health.calls}, {"errors", health.errors}, {"redirects", health.redirects},
-          {"reconnects", health.reconnects}, {"not_done", health.not_done},
-          {"unknown", health.unknown}, {"moved", health.moved}, {"asked", health.asked},
-          {"tried_again", health.tried_again}, {"followed", health.followed},
-          {"scripts_sent", health.scripts_sent}, {"nodes", nodes}};
+    nodes.push_back({{"at", node.at},
+                     {"role", node.role},
+                     {"breaker", node.breaker},
+                     {"connected", node.connected},
+                     {"why", node.why}});
+  return {{"available", health.available},
+          {"degraded", health.degraded},
+          {"what", health.what},
+          {"calls", health.calls},
+          {"errors", health.errors},
+          {"redirects", health.redirects},
+          {"reconnects", health.reconnects},
+          {"not_done", health.not_done},
+          {"unknown", health.unknown},
+          {"moved", health.moved},
+          {"asked", health.asked},
+          {"tried_again", health.tried_again},
+          {"followed", health.followed},
+          {"scripts_sent", health.scripts_sent},
+          {"nodes", nodes}};
 }
 
 std::string call_once(RedisClient& client, std::istringstream& words) {
@@ -166,7 +188,8 @@ std::string call_once(RedisClient& client, std::istringstream& words) {
   const std::size_t keys = name == "two" ? 2 : 1;
   while (words >> word) (call.keys.size() < keys ? call.keys : call.args).push_back(word);
   std::promise<std::string> done;
-  client.call({std::move(call)}, [&](const auto& results) { done.set_value(outcome_text(results[0])); });
+  client.call({std::move(call)},
+              [&](const auto& results) { done.set_value(outcome_text(results[0])); });
   return done.get_future().get();
 }
 

@@ -22,9 +22,9 @@ using Words = std::vector<std::string>;
 // What the server does when a command has come.
 struct Reaction {
   std::string bytes;
-  bool closes = false;                  // afterwards
-  std::size_t piece = 0;                // not 0: so many bytes at once, with a pause between
-  std::chrono::milliseconds pause{0};   // before the answer, or between its pieces
+  bool closes = false;                 // afterwards
+  std::size_t piece = 0;               // not 0: so many bytes at once, with a pause between
+  std::chrono::milliseconds pause{0};  // before the answer, or between its pieces
 };
 
 class FakeRedis {

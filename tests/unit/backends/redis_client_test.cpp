@@ -40,7 +40,8 @@ struct Client {
   }
   Timed call(std::vector<std::string> keys = {"sl:{a}"}, bool is_repeatable = false) const {
     std::vector<RedisCall> calls;
-    for (std::string& key : keys) calls.push_back({&kScript, {std::move(key)}, {"7"}, is_repeatable});
+    for (std::string& key : keys)
+      calls.push_back({&kScript, {std::move(key)}, {"7"}, is_repeatable});
     std::promise<std::vector<RedisResult>> promise;
     const auto begun = Steady::now();
     client->call(std::move(calls), [&](auto results) { promise.set_value(std::move(results)); });
@@ -61,7 +62,9 @@ Reaction well(const Words& words) {
   return {":" + words.back() + "\r\n"};
 }
 FakeRedis::Behaviour answering(Reaction reaction) {
-  return [reaction](const Words& words) { return FakeRedis::is_greeting(words) ? well(words) : reaction; };
+  return [reaction](const Words& words) {
+    return FakeRedis::is_greeting(words) ? well(words) : reaction;
+  };
 }
 
 }  // namespace
@@ -84,7 +87,8 @@ TEST_CASE("redis client: answers come in the order of the calls, and none means 
 }
 
 TEST_CASE("redis client: the error of a script is its answer") {
-  FakeRedis server(answering({"-WRONGTYPE Operation against a key script: 1f, on @user_script:1.\r\n"}));
+  FakeRedis server(
+      answering({"-WRONGTYPE Operation against a key script: 1f, on @user_script:1.\r\n"}));
   const Client client(server);
   const Timed call = client.ready().call();
   REQUIRE(call.only().outcome == RedisOutcome::Answered);
@@ -128,7 +132,10 @@ TEST_CASE("redis client: refusals are not done, and not asked for twice") {
 
 TEST_CASE("redis client: no answer, half of one, or one in drips is unknown, in time") {
   const std::string huge = "$8000000\r\n" + std::string(100'000, 'x');
-  const Reaction reactions[] = {{}, {"$5\r\nab"}, {"*2\r\n:1\r\n"}, {":12345678\r\n", false, 1, Duration{60}},
+  const Reaction reactions[] = {{},
+                                {"$5\r\nab"},
+                                {"*2\r\n:1\r\n"},
+                                {":12345678\r\n", false, 1, Duration{60}},
                                 {huge, false, 1'000, Duration{5}}};
   for (const Reaction& reaction : reactions) {
     INFO(reaction.bytes.substr(0, 10));
@@ -142,9 +149,14 @@ TEST_CASE("redis client: no answer, half of one, or one in drips is unknown, in 
   }
 }
 
-TEST_CASE("redis client: garbage, a reply that is too large and a closed connection are unknown, at once") {
-  const Reaction reactions[] = {{"HTTP/1.1 400 Bad Request\r\n\r\n"}, {"*400001\r\n"}, {"$99999999\r\n"},
-                                {"", true}, {"$5\r\nab", true}};
+TEST_CASE(
+    "redis client: garbage, a reply that is too large and a closed connection are unknown, at "
+    "once") {
+  const Reaction reactions[] = {{"HTTP/1.1 400 Bad Request\r\n\r\n"},
+                                {"*400001\r\n"},
+                                {"$99999999\r\n"},
+                                {"", true},
+                                {"$5\r\nab", true}};
   for (const Reaction& reaction : reactions) {
     INFO(reaction.bytes);
     FakeRedis server(answering(reaction));
@@ -242,7 +254,8 @@ TEST_CASE("redis client: no more than a thousand commands are on the way") {
 
 TEST_CASE("redis client: a replica among the servers is not used, the next one is") {
   FakeRedis replica([](const Words& words) -> Reaction {
-    if (words[0] == "ROLE") return {"*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:7\r\n"};
+    if (words[0] == "ROLE")
+      return {"*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:7\r\n"};
     return well(words);
   });
   FakeRedis master(well);
@@ -257,7 +270,8 @@ TEST_CASE("redis client: a replica among the servers is not used, the next one i
   CHECK(call.only().why.find("it is a replica") != std::string::npos);
 }
 
-TEST_CASE("redis client: a master that became a replica is left, its refused call is done elsewhere") {
+TEST_CASE(
+    "redis client: a master that became a replica is left, its refused call is done elsewhere") {
   std::atomic<bool> is_demoted{false};
   FakeRedis first([&](const Words& words) -> Reaction {
     if (is_demoted && !FakeRedis::is_greeting(words))
@@ -396,7 +410,8 @@ TEST_CASE("redis client: TRYAGAIN is tried three times more, ten milliseconds ap
 }
 
 TEST_CASE("redis client: an ASK or MOVED that points nowhere ends the call") {
-  for (const std::string error : {"-MOVED 2515 db1.example:7000\r\n", "-MOVED\r\n", "-ASK x y\r\n"}) {
+  for (const std::string error :
+       {"-MOVED 2515 db1.example:7000\r\n", "-MOVED\r\n", "-ASK x y\r\n"}) {
     FakeCluster cluster;
     cluster.first_does = [&](const Words& words) -> Reaction {
       return FakeRedis::is_greeting(words) ? well(words) : Reaction{error};
@@ -409,7 +424,8 @@ TEST_CASE("redis client: an ASK or MOVED that points nowhere ends the call") {
 
 TEST_CASE("redis client: a wrong password is said, and not tried again and again") {
   FakeRedis server([](const Words& words) -> Reaction {
-    if (words[0] == "AUTH") return {"-WRONGPASS invalid username-password pair or user is disabled.\r\n"};
+    if (words[0] == "AUTH")
+      return {"-WRONGPASS invalid username-password pair or user is disabled.\r\n"};
     return {"-NOAUTH Authentication required.\r\n"};
   });
   std::string file = std::filesystem::temp_directory_path() / "sluice-redis-XXXXXX";

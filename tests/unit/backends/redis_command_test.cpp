@@ -35,9 +35,15 @@ TEST_CASE("redis slot: keys fall where Redis says they do") {
   struct {
     std::string_view key;
     int slot;
-  } const rows[] = {{"somekey", 11058},  {"foo{hash_tag}", 2515}, {"bar{hash_tag}", 2515},
-                    {"hash_tag", 2515},  {"", 0},                 {"{}", 15257},
-                    {"foo", 12182},      {"{foo}{bar}", 12182},   {"a{foo", redis_crc16("a{foo") % 16384},
+  } const rows[] = {{"somekey", 11058},
+                    {"foo{hash_tag}", 2515},
+                    {"bar{hash_tag}", 2515},
+                    {"hash_tag", 2515},
+                    {"", 0},
+                    {"{}", 15257},
+                    {"foo", 12182},
+                    {"{foo}{bar}", 12182},
+                    {"a{foo", redis_crc16("a{foo") % 16384},
                     {"foo{}{bar}", 8363}};
   for (const auto& row : rows) {
     INFO(row.key);

@@ -62,9 +62,9 @@ TEST_CASE("redis reaction: redirects say where") {
   CHECK(parse_redis_redirect("ASK 0 ::1:6381")->host == "::1");
   CHECK(parse_redis_redirect("MOVED 16383 :6381")->host.empty());
   for (const std::string_view bad :
-       {"MOVED", "MOVED 1", "MOVED x 127.0.0.1:1", "MOVED 16384 127.0.0.1:1", "MOVED -1 127.0.0.1:1",
-        "MOVED 1 127.0.0.1", "MOVED 1 127.0.0.1:0", "MOVED 1 127.0.0.1:65536", "MOVED 1 h:1 more",
-        "ERR 1 127.0.0.1:1", ""}) {
+       {"MOVED", "MOVED 1", "MOVED x 127.0.0.1:1", "MOVED 16384 127.0.0.1:1",
+        "MOVED -1 127.0.0.1:1", "MOVED 1 127.0.0.1", "MOVED 1 127.0.0.1:0",
+        "MOVED 1 127.0.0.1:65536", "MOVED 1 h:1 more", "ERR 1 127.0.0.1:1", ""}) {
     INFO(bad);
     CHECK_FALSE(parse_redis_redirect(bad));
   }

@@ -31,7 +31,8 @@ std::string nested(std::size_t depth) {
 }
 
 constexpr std::string_view kRole =
-    "*3\r\n$6\r\nmaster\r\n:3129659\r\n*2\r\n*3\r\n$9\r\n127.0.0.1\r\n$4\r\n9001\r\n$7\r\n3129242\r\n"
+    "*3\r\n$6\r\nmaster\r\n:3129659\r\n*2\r\n*3\r\n$9\r\n127.0.0.1\r\n$4\r\n9001\r\n$"
+    "7\r\n3129242\r\n"
     "*-1\r\n";
 
 }  // namespace
@@ -41,6 +42,7 @@ TEST_CASE("redis reader: every type of RESP2 is read") {
   CHECK(whole("+OK\r\n").text == "OK");
   CHECK(whole("-MOVED 1 127.0.0.1:7000\r\n").kind == Kind::Error);
   CHECK(whole("-MOVED 1 127.0.0.1:7000\r\n").text == "MOVED 1 127.0.0.1:7000");
+  CHECK(whole("-ERR a\nb\x1b[31m\r\n").text == "ERR a?b?[31m");
   CHECK(whole(":-9223372036854775808\r\n").integer == INT64_MIN);
   CHECK(whole("$0\r\n\r\n").kind == Kind::Text);
   CHECK(whole("$4\r\na\r\nb\r\n").text == "a\r\nb");
@@ -73,20 +75,23 @@ TEST_CASE("redis reader: replies come in any pieces, and several at once") {
 }
 
 TEST_CASE("redis reader: what is cut short is waited for") {
-  for (const std::string_view start : {"", "+OK", "+OK\r", "$5\r\nabc", "$3\r\nabc\r", "*2\r\n:1\r\n", "*"})
+  for (const std::string_view start :
+       {"", "+OK", "+OK\r", "$5\r\nabc", "$3\r\nabc\r", "*2\r\n:1\r\n", "*"})
     CHECK_FALSE(read_one(start)->has_value());
 }
 
 TEST_CASE("redis reader: what is not RESP2 is refused at once") {
   for (const std::string_view bytes :
-       {"HTTP/1.1 400 Bad Request\r\n", "\r\n", "%1\r\n+a\r\n:1\r\n", "_\r\n", "#t\r\n", "$x\r\n", "$\r\n",
-        ":\r\n", ":1 \r\n", ":12345678901234567890\r\n", "$-2\r\n", "*-2\r\n", "$3\r\nabcd\r\n", "* 1\r\n"})
+       {"HTTP/1.1 400 Bad Request\r\n", "\r\n", "%1\r\n+a\r\n:1\r\n", "_\r\n", "#t\r\n", "$x\r\n",
+        "$\r\n", ":\r\n", ":1 \r\n", ":12345678901234567890\r\n", "$-2\r\n", "*-2\r\n",
+        "$3\r\nabcd\r\n", "* 1\r\n"})
     CHECK(refusal(bytes).find("does not answer as Redis does") != std::string::npos);
   // The first byte is enough.
   CHECK_FALSE(refusal("H").empty());
 }
 
-TEST_CASE("redis reader: counts and lengths have caps, and none is believed before its bytes are there") {
+TEST_CASE(
+    "redis reader: counts and lengths have caps, and none is believed before its bytes are there") {
   CHECK_FALSE(refusal("$8388609\r\n").empty());
   CHECK_FALSE(refusal("$9223372036854775807\r\n").empty());
   CHECK_FALSE(refusal("*400001\r\n").empty());

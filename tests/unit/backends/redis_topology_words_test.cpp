@@ -30,7 +30,8 @@ TEST_CASE("redis role: master, replica and its master, or nothing said") {
   CHECK(replica.kind == RedisRole::Kind::Replica);
   CHECK(replica.master->to_string() == "10.0.0.2:6379");
   // A replica that was told a name: a replica, but nobody to follow.
-  const auto named = parse_redis_role(array({text("slave"), text("db1.example"), number(6379)}), kAsked);
+  const auto named =
+      parse_redis_role(array({text("slave"), text("db1.example"), number(6379)}), kAsked);
   CHECK(named.kind == RedisRole::Kind::Replica);
   CHECK_FALSE(named.master);
   for (const RedisReply& odd : {text("master"), array({}), array({number(1)}), number(3),
@@ -39,16 +40,18 @@ TEST_CASE("redis role: master, replica and its master, or nothing said") {
 }
 
 TEST_CASE("redis slots: the map of a Cluster is read") {
-  const auto ranges = parse_redis_slots(
-      array({range(0, 5460, "127.0.0.1", 7000), range(5461, 10922, "", 7001), range(10923, 16383, "::1", 7002)}),
-      kAsked);
+  const auto ranges =
+      parse_redis_slots(array({range(0, 5460, "127.0.0.1", 7000), range(5461, 10922, "", 7001),
+                               range(10923, 16383, "::1", 7002)}),
+                        kAsked);
   REQUIRE(ranges);
   REQUIRE(ranges->size() == 3);
   CHECK((*ranges)[0].master.to_string() == "127.0.0.1:7000");
   CHECK((*ranges)[1].master.to_string() == "10.0.0.9:7001");
   CHECK((*ranges)[2].last == 16383);
   // Whose master has only a name is left out; the rest is used.
-  CHECK(parse_redis_slots(array({range(0, 1, "db1.example", 7000), range(2, 3, "127.0.0.1", 7000)}), kAsked)
+  CHECK(parse_redis_slots(array({range(0, 1, "db1.example", 7000), range(2, 3, "127.0.0.1", 7000)}),
+                          kAsked)
             ->size() == 1);
 }
 
@@ -74,8 +77,9 @@ TEST_CASE("redis slots: what is no map is refused") {
 }
 
 TEST_CASE("sentinel: it names the master, or why it cannot") {
-  CHECK(parse_sentinel_answer(array({text("10.0.0.1"), text("6379")}), kAsked).master->to_string() ==
-        "10.0.0.1:6379");
+  CHECK(
+      parse_sentinel_answer(array({text("10.0.0.1"), text("6379")}), kAsked).master->to_string() ==
+      "10.0.0.1:6379");
   for (const RedisReply& none :
        {RedisReply{}, RedisReply{Kind::Error, 0, "IDONTKNOW", {}}, array({}), text("10.0.0.1"),
         array({text("db1.example"), text("6379")}), array({text("10.0.0.1"), text("x")}),
@@ -112,5 +116,6 @@ TEST_CASE("redis addresses: written as addresses or names") {
         "! `no-such-host.invalid:6379`: no address is known for no-such-host.invalid");
   for (const std::string bad : {"", "127.0.0.1:0", "127.0.0.1:x", "a b:1", "http://x:1"})
     CHECK(one(bad).substr(0, 2) == "! ");
-  CHECK_FALSE(find_redis_servers(std::vector<std::string>(kMaxRedisServers + 1, "127.0.0.1"), kRedisPort));
+  CHECK_FALSE(
+      find_redis_servers(std::vector<std::string>(kMaxRedisServers + 1, "127.0.0.1"), kRedisPort));
 }
