@@ -8,6 +8,8 @@
 #include <functional>
 
 #include "base/text.h"
+#include "mail/address.h"
+#include "mail/domain.h"
 #include "policy/yaml_tree.h"
 
 namespace sluice::app {
@@ -204,6 +206,27 @@ void read_facts(Reader& r, const YamlNode& node) {
   }
 }
 
+void read_callout_from(Reader& r, const YamlNode& node) {
+  const std::string text = r.text(node);
+  const auto path =
+      mail::parse_path(text, mail::Utf8::Refused, mail::SourceRoute::Refused);
+  if (!path || (*path && (*path)->domain.empty()))
+    return r.complain(node, "`" + text + "` is no sender; write <> or <callout@example.com>");
+  r.config.callout_from = "<" + (*path ? (*path)->to_string() : std::string()) + ">";
+}
+
+void read_callout_helo(Reader& r, const YamlNode& node) {
+  r.config.callout_helo = r.text(node);
+  if (!r.config.callout_helo.empty() && !mail::is_valid_helo(r.config.callout_helo))
+    r.complain(node, "`" + r.config.callout_helo + "` is no name for HELO; write mx.example.com");
+}
+
+void read_callout_port(Reader& r, const YamlNode& node) {
+  const auto port = parse_count(r.text(node));
+  if (!port || *port > 65'535) return r.complain(node, "this is no port; write 25");
+  r.config.callout_port = *port;
+}
+
 struct Row {
   ConfigKey key;
   Read read;
@@ -267,9 +290,20 @@ const std::vector<Row>& rows() {
        to(&C::virus_connections)},
       {{"geoip.country", "", "MaxMind DB file for client.country."}, to_path(&C::geoip_country)},
       {{"geoip.asn", "", "MaxMind DB file for client.asn."}, to_path(&C::geoip_asn)},
-      {{"callout.from", "<>", "Sender that a callout uses."}, to(&C::callout_from)},
-      {{"callout.timeout", "10s", "The longest wait for a callout."}, to(&C::callout_timeout)},
-      {{"callout.cache", "1d", "How long a callout's outcome is kept."}, to(&C::callout_cache)},
+      {{"callout.from", "<>", "Sender that a callout uses."}, read_callout_from},
+      {{"callout.helo", "", "Name that a callout gives; empty: the name of this host."},
+       read_callout_helo},
+      {{"callout.timeout", "30s", "The longest time of a callout, also after the deadline."},
+       to(&C::callout_timeout)},
+      {{"callout.cache", "1d", "How long it is kept that an address exists; other outcomes shorter."},
+       to(&C::callout_cache)},
+      {{"callout.sessions", "2", "Callouts to one mail server or domain at once."},
+       to(&C::callout_sessions)},
+      {{"callout.rate", "30", "Callouts to one mail server or domain a minute."},
+       to(&C::callout_rate)},
+      {{"callout.allow", "", "Private or own networks that may be asked; else none is."},
+       [](Reader& r, const YamlNode& node) { r.config.callout_allow = networks(r, node); }},
+      {{"callout.port", "25", "Port of the mail servers that are asked."}, read_callout_port},
       {{"facts", "", "Facts of this site: {NAME: {type, http, args, timeout, cache}}."},
        read_facts},
       {{"trusted_relays", "", "Own relays in front of this host."},
@@ -308,7 +342,7 @@ const std::vector<Row>& rows() {
 // Keys of the design that this version reads and checks, but that nothing here acts on: said when one is set, because a
 // setting that silently does nothing is worse than none.
 bool has_no_effect(std::string_view path) {
-  static const std::vector<std::string_view> kGroups = {"redis.", "callout.", "history.", "admin."};
+  static const std::vector<std::string_view> kGroups = {"redis.", "history.", "admin."};
   static const std::vector<std::string_view> kKeys = {"pepper_file", "authserv_id"};
   const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
   return std::any_of(kGroups.begin(), kGroups.end(), begins) ||
@@ -427,6 +461,7 @@ ServiceConfig load_config(const std::string& path, Diagnostics& diagnostics) {
     return config;
   }
   read_map(reader, root, "");
+  config.callout = root.find("callout") != nullptr;
   if (config.listen.empty())
     config.listen.push_back(*milter::parse_listen("unix:/run/sluice/milter.sock"));
   check_whole(reader, root);

@@ -45,8 +45,11 @@ struct ServiceConfig {
   Duration virus_timeout{10'000};
   std::int64_t virus_buffer = 1 << 20, virus_connections = 32;
   std::string geoip_country, geoip_asn;
-  std::string callout_from = "<>";
-  Duration callout_timeout{10'000}, callout_cache{86'400'000};
+  bool callout = false;  // the section is there
+  std::string callout_from = "<>", callout_helo;
+  Duration callout_timeout{30'000}, callout_cache{86'400'000};
+  std::int64_t callout_sessions = 2, callout_rate = 30, callout_port = 25;
+  std::vector<Network> callout_allow;
   std::vector<policy::FactSignature> facts;
   std::vector<Network> trusted_relays;
   std::string authserv_id;

@@ -48,8 +48,6 @@ std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfi
       {"dkim.", "this version verifies no signatures"},
       {"dmarc.", "this version does not evaluate DMARC"},
       {"arc.", "this version verifies no signatures"},
-      {"sender.deliverable", "this version makes no callouts"},
-      {"rcpt.deliverable", "this version makes no callouts"},
   };
   const std::string_view name = fact.signature.name;
   if (name == "client.country" && config.geoip_country.empty()) return "`geoip.country` is not set";
@@ -57,6 +55,8 @@ std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfi
   if (is_of("spam.") && config.spam_engine.empty()) return "`scanners.spam` is not set";
   if (is_of("virus.") && config.virus_clamd.empty()) return "`scanners.virus` is not set";
   if (name == "client.asn" && config.geoip_asn.empty()) return "`geoip.asn` is not set";
+  if (!config.callout && (name == "sender.deliverable" || name == "rcpt.deliverable"))
+    return "`callout` is not set";
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [name](const Row& r) {
     return name.substr(0, r.start.size()) == r.start;
   });

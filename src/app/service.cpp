@@ -8,6 +8,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "app/callout_opening.h"
 #include "app/control.h"
 #include "app/counters.h"
 #include "app/decision_log.h"
@@ -85,6 +86,8 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<backends::DnsLists> lists_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
   Scanners scanners_;
+  std::unique_ptr<backends::EventLoop> loop_;  // of those who talk over sockets
+  std::unique_ptr<backends::SmtpCallout> callout_;
   engine::Services services_;
   std::unique_ptr<milter::FrontEnd> front_end_;
   std::vector<milter::Listener> listeners_;
@@ -133,6 +136,10 @@ int Service::open_backends() {
   if (!scanners) return fail(kUnavailable, "scanners: " + scanners.error().what);
   scanners_ = std::move(*scanners);
   scanners_.serve(services_);
+  auto loop = backends::EventLoop::start("sluice-asks");
+  if (!loop) return fail(kUnavailable, loop.error().what);
+  loop_ = std::move(*loop);
+  callout_ = open_callout(config_, *loop_, *dns_, clock_);
   auto country = open_geo(config_.geoip_country);
   auto asn = open_geo(config_.geoip_asn);
   if (!country) return fail(kConfig, "geoip: " + country.error().what);
@@ -141,6 +148,7 @@ int Service::open_backends() {
   services_.clock = &clock_;
   services_.store = store_.get();
   services_.dns = lists_.get();
+  services_.callout = callout_.get();
   services_.sink = &sink_;
   services_.ledger = &ledger_;
   services_.local_store = &local_limiter_;
@@ -330,6 +338,10 @@ ServiceStatus Service::status() const {
   status.dns = dns_->counts();
   status.lists = lists_->health();
   status.scanners = scanners_.health();
+  if (callout_) {
+    status.callout = callout_->counts();
+    status.callout_recent = callout_->recent();
+  }
   status.draining = draining_;
   return status;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "app/dns_list_watch.h"
@@ -102,6 +103,40 @@ ordered_json scanners_json(const std::vector<backends::ScannerHealth>& scanners)
   return list;
 }
 
+constexpr std::array kCalloutOutcomes{
+    backends::CalloutStatus::Accepted,  backends::CalloutStatus::Refused,
+    backends::CalloutStatus::Temporary, backends::CalloutStatus::NoAnswer,
+    backends::CalloutStatus::Dropped,   backends::CalloutStatus::Undecided,
+    backends::CalloutStatus::ServFail,  backends::CalloutStatus::Timeout,
+    backends::CalloutStatus::Budget};
+
+ordered_json callout_json(const ServiceStatus& s) {
+  const auto& c = *s.callout;
+  ordered_json json{{"asked", c.asked},        {"cached", c.cached},     {"joined", c.joined},
+                    {"late", c.late},          {"sessions", c.sessions}, {"open", c.open},
+                    {"forbidden", c.forbidden}};
+  for (const auto status : kCalloutOutcomes)
+    json["outcomes"][std::string(backends::callout_status_name(status))] = c.of(status);
+  json["recent"] = s.callout_recent;
+  return json;
+}
+
+std::string callout_lines(const ServiceStatus& s) {
+  if (!s.callout) return {};
+  const auto& c = *s.callout;
+  std::string lines = fmt::format(
+      "callouts   {} asked, {} from the cache, {} late; {} sessions, {} open\n           ", c.asked,
+      c.cached, c.late, c.sessions, c.open);
+  std::string_view separator;
+  for (const auto status : kCalloutOutcomes) {
+    lines += fmt::format("{}{} {}", separator, c.of(status), backends::callout_status_name(status));
+    separator = ", ";
+  }
+  lines += "\n";
+  for (const std::string& one : s.callout_recent) lines += "           " + log_value(one) + "\n";
+  return lines;
+}
+
 ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   ordered_json json;
   json["state"] = attached(s);
@@ -134,6 +169,7 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   json["dns_lists"] = ordered_json::array();
   for (const backends::ListHealth& list : s.lists) json["dns_lists"].push_back(list_json(list));
   json["scanners"] = scanners_json(s.scanners);
+  if (s.callout) json["callout"] = callout_json(s);
   json["messages_accepted"] = counters.messages();
   for (const auto action : {mail::Action::Reject, mail::Action::Defer, mail::Action::Disconnect,
                             mail::Action::Quarantine, mail::Action::Discard})
@@ -164,6 +200,7 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
       counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),
       counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));
   reply.text += scanner_lines(s.scanners);
+  reply.text += callout_lines(s);
   reply.text += rule_table(counters.rules());
   if (!s.reload.last_ok) reply.text += "\n" + s.reload.last_error + "\n";
   reply.json = to_json(s, counters).dump(-1, ' ', false, ordered_json::error_handler_t::replace);

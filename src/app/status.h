@@ -6,6 +6,7 @@
 #include "backends/cares_resolver.h"
 #include "backends/dns_lists.h"
 #include "backends/scan_desk.h"
+#include "backends/smtp_callout.h"
 #include "backends/state_store.h"
 #include "milter/front_end.h"
 
@@ -22,6 +23,8 @@ struct ServiceStatus {
   backends::DnsCounts dns;
   std::vector<backends::ListHealth> lists;
   std::vector<backends::ScannerHealth> scanners;
+  std::optional<backends::CalloutCounts> callout;  // none: not configured
+  std::vector<std::string> callout_recent;         // the latest that were no yes
   bool draining = false;
 };
 

@@ -58,6 +58,8 @@ struct CalloutCounts {
   std::uint64_t forbidden = 0;       // domains all of whose hosts may not be asked
   std::uint64_t by_status[10] = {};  // outcomes of callouts, by CalloutStatus
   std::size_t open = 0;              // sessions now
+
+  std::uint64_t of(CalloutStatus status) const { return by_status[static_cast<int>(status)]; }
 };
 
 class SmtpCallout final : public Callout {

@@ -43,7 +43,7 @@ FactTable::FactTable(const Services& services, const policy::Program& program, S
       program_(program),
       known_(known),
       requests_(requests),
-      questions_({services.dns}),
+      questions_({services.dns, services.callout}),
       scans_(names("spam.") ? services.spam : nullptr, names("virus.") ? services.virus : nullptr) {
   life_.reserve(program.facts().size());
   for (const policy::UsedFact& used : program.facts()) {
@@ -347,6 +347,16 @@ const backends::VirusAnswer* FactTable::virus() {
   if (answer != nullptr || !is_expired_) return answer;
   used_deadline_ = true;
   return &no_virus_answer();
+}
+
+const backends::CalloutAnswer* FactTable::callout(const backends::CalloutQuestion& question) {
+  static const backends::CalloutAnswer too_late;
+  const auto* answer = questions_.callout(question, deadline_);
+  if (answer == nullptr && !is_expired_) return nullptr;
+  if (answer == nullptr) answer = &too_late;
+  // Not of the address but of this wait: the next event asks again.
+  if (answer->status == backends::CalloutStatus::Timeout) used_deadline_ = true;
+  return answer;
 }
 
 const std::optional<TimePoint>* FactTable::first_seen(const IpAddress& client) {

@@ -91,6 +91,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type) override;
   const backends::SpamAnswer* spam() override;
   const backends::VirusAnswer* virus() override;
+  const backends::CalloutAnswer* callout(const backends::CalloutQuestion& question) override;
   const std::optional<TimePoint>* first_seen(const IpAddress& client) override;
   const policy::Value* fact(std::string_view name) override;
 

@@ -6,6 +6,9 @@
 
 namespace sluice::engine {
 
+using backends::CalloutAnswer;
+using backends::CalloutQuestion;
+using backends::CalloutStatus;
 using backends::DnsAnswer;
 using backends::DnsStatus;
 using backends::DnsType;
@@ -21,6 +24,9 @@ std::int64_t since_us(SteadyPoint start) {
                                                                start)
       .count();
 }
+
+// Beyond the deadline of the event, which the session keeps by itself.
+constexpr Duration kCalloutLag{60'000};
 
 const DnsAnswer& budget_used_up() {
   static const DnsAnswer answer{.status = DnsStatus::Budget, .records = {}};
@@ -73,6 +79,28 @@ const VirusAnswer* Questions::virus(const Ask<VirusAnswer>& ask) {
   return read_or_ask(virus_, ask);
 }
 
+const CalloutAnswer* Questions::callout(const CalloutQuestion& question, TimePoint deadline) {
+  static const CalloutAnswer off{CalloutStatus::NotConfigured, {}};
+  static const CalloutAnswer too_many{CalloutStatus::Budget, {}};
+  if (backends_.callout == nullptr) return &off;
+  if (!callouts_) callouts_ = std::make_unique<decltype(callouts_)::element_type>();
+  auto& lookup = (*callouts_)[question.address()];
+  if (!lookup) {
+    if (callouts_asked_ >= facts::kMaxCallouts) {
+      callouts_->erase(question.address());
+      return &too_many;
+    }
+    ++callouts_asked_;
+    lookup = std::make_shared<Lookup<Timed<CalloutAnswer>>>();
+    backends_.callout->ask(
+        question, deadline + kCalloutLag,
+        [kept = lookup, start = std::chrono::steady_clock::now()](const CalloutAnswer& answer) {
+          kept->deliver({answer, since_us(start)});
+        });
+  }
+  return read(lookup);
+}
+
 void Questions::await(const std::shared_ptr<Round>& round) {
   for (const auto& await_one : missing_) {
     auto arrived = round->expect();
@@ -97,6 +125,10 @@ void Questions::begin_transaction() {
   dns_asked_ = 0;
   spam_.reset();
   virus_.reset();
+  callouts_asked_ = 0;
+  if (callouts_)
+    std::erase_if(*callouts_, [](const auto& entry) { return entry.second->get() != nullptr; });
+  if (callouts_ && callouts_->empty()) callouts_.reset();
   if (dns_.empty()) return;
   forgotten_us_ = total_us();
   std::erase_if(dns_, [](const auto& entry) { return entry.second->get() != nullptr; });

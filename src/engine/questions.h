@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backends/callout.h"
 #include "backends/dns_resolver.h"
 #include "backends/scanner.h"
 #include "base/text.h"
@@ -23,6 +24,7 @@ class Questions {
  public:
   struct Backends {
     backends::DnsResolver* dns = nullptr;
+    backends::Callout* callout = nullptr;
   };
   explicit Questions(Backends backends) : backends_(backends) {}
 
@@ -34,6 +36,10 @@ class Questions {
   using Ask = std::function<void(std::function<void(Answer)> done)>;
   const backends::SpamAnswer* spam(const Ask<backends::SpamAnswer>& ask);
   const backends::VirusAnswer* virus(const Ask<backends::VirusAnswer>& ask);
+  // Beyond facts::kMaxCallouts of a transaction: Budget. One without an answer at the deadline is
+  // not given up: it is still waited for here, for the next event that asks.
+  const backends::CalloutAnswer* callout(const backends::CalloutQuestion& question,
+                                         TimePoint deadline);
 
   // From now on the round waits for what was found missing since the last begin_pass().
   void begin_pass() { missing_.clear(); }
@@ -63,7 +69,10 @@ class Questions {
   std::unordered_map<std::string, TimedLookup<backends::DnsAnswer>, KeyedHash> dns_;
   TimedLookup<backends::SpamAnswer> spam_;
   TimedLookup<backends::VirusAnswer> virus_;
-  int dns_asked_ = 0;
+  // By address; not there before the first, most sessions ask none.
+  std::unique_ptr<std::unordered_map<std::string, TimedLookup<backends::CalloutAnswer>, KeyedHash>>
+      callouts_;
+  int dns_asked_ = 0, callouts_asked_ = 0;
   std::int64_t forgotten_us_ = 0, begin_event_us_ = 0;
   std::vector<std::function<bool(std::function<void()>)>> missing_;
 };

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/callout.h"
 #include "backends/dns_resolver.h"
 #include "backends/scanner.h"
 #include "backends/state_store.h"
@@ -64,6 +65,7 @@ struct Services {
   backends::VirusScanner* virus = nullptr;
   // `engine: own`: spam.score is `score`, spam.symbols the score rules that gave points.
   bool own_spam = false;
+  backends::Callout* callout = nullptr;
   DecisionSink* sink = nullptr;
   facts::FactSettings settings;
   Resources resources;

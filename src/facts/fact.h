@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/callout.h"
 #include "backends/dns_resolver.h"
 #include "backends/scanner.h"
 #include "base/clock.h"
@@ -24,6 +25,8 @@ namespace sluice::facts {
 
 inline constexpr int kMaxDnsLookups =
     60;  // of one transaction over all facts; beyond it facts are unknown (budget)
+
+inline constexpr int kMaxCallouts = 100;  // of one transaction; beyond it unknown (budget)
 
 class GeoDatabase;  // facts/geo_database.h
 
@@ -73,6 +76,7 @@ class FactContext {
   virtual const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type) = 0;
   virtual const backends::SpamAnswer* spam() = 0;
   virtual const backends::VirusAnswer* virus() = 0;
+  virtual const backends::CalloutAnswer* callout(const backends::CalloutQuestion& question) = 0;
   // client.first_seen: looked up in the state store. Empty optional inside: never seen.
   virtual const std::optional<TimePoint>* first_seen(const IpAddress& client) = 0;
   // Another fact by name, whether the policy names it or not; same recipient. nullptr: pending.

@@ -1,4 +1,5 @@
 // Facts about one recipient (stage rcpt), and about all accepted ones (from data on).
+#include "facts/deliverable.h"
 #include "facts/dns_questions.h"
 #include "facts/make_fact.h"
 #include "facts/path_facts.h"
@@ -34,19 +35,7 @@ Outcome group_of_mx(FactContext& c) {
   return domain ? mx_group(c, *domain) : Outcome(Value());
 }
 
-Outcome unsupported(FactContext&) {
-  return Value(policy::Unknown{policy::UnknownReason::Unsupported});
-}
-
-const policy::EnumWords kDeliverable{"deliverable",
-                                     {"accepted", "refused", "temporary", "no_answer", "dropped"}};
 const policy::RecordShape kRecipientShape{"rcpt", {}};
-
-policy::Type deliverable_type() {
-  policy::Type type = plain(Kind::Enum);
-  type.words = &kDeliverable;
-  return type;
-}
 
 policy::Type recipients_type() {
   policy::Type type = policy::Type::list_of(Kind::Record);
@@ -124,7 +113,8 @@ std::vector<Fact> recipient_facts() {
            "Share of the mailbox's quota in use, 1.0 is full; from an external fact.",
            [](FactContext&) -> Outcome { return Value(); }},
           {"rcpt.deliverable", deliverable_type(),
-           "What the recipient's own mail server says (callout).", unsupported, "an SMTP session"},
+           "What the recipient's own mail server says (callout).",
+           [](FactContext& c) -> Outcome { return deliverable(c, parsed(c)); }, "an SMTP session"},
           {"rcpt.mx_group", optional(Kind::Text),
            "Registrable domain of the best MX host, as google.com.", group_of_mx, "1 DNS look-up"},
       });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "facts/deliverable.h"
 #include "facts/dns_questions.h"
 #include "facts/make_fact.h"
 #include "facts/path_facts.h"
@@ -28,19 +29,6 @@ Outcome about_domain(FactContext& c) {
   if (path.is_null || path.is_literal || !domain)
     return Value(path.is_literal && Ask == &receives_mail);
   return Ask(c, *domain);
-}
-
-Outcome unsupported(FactContext&) {
-  return Value(policy::Unknown{policy::UnknownReason::Unsupported});
-}
-
-const policy::EnumWords kDeliverable{"deliverable",
-                                     {"accepted", "refused", "temporary", "no_answer", "dropped"}};
-
-policy::Type deliverable_type() {
-  policy::Type type = plain(Kind::Enum);
-  type.words = &kDeliverable;
-  return type;
 }
 
 }  // namespace
@@ -73,8 +61,9 @@ std::vector<Fact> sender_facts() {
            "All its MX hosts have loopback, private or reserved addresses.",
            about_domain<&has_bogus_mx>, "1 DNS look-up and 2 per MX host"},
           {"sender.deliverable", deliverable_type(),
-           "What the sender's own mail server says of the address (callout).", unsupported,
-           "an SMTP session"},
+           "What the sender's own mail server says of the address (callout); unknown for the null "
+           "sender.",
+           [](FactContext& c) -> Outcome { return deliverable(c, parsed(c)); }, "an SMTP session"},
       });
 }
 

@@ -26,6 +26,7 @@ constexpr std::array kReasons{
     ReasonText{UnknownReason::Malformed, "malformed", false},
     ReasonText{UnknownReason::Unsupported, "unsupported", false},
     ReasonText{UnknownReason::Argument, "argument", false},
+    ReasonText{UnknownReason::Callout, "callout", false},
 };
 
 const ReasonText& entry(UnknownReason reason) {

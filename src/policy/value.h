@@ -18,7 +18,7 @@ struct None {
 };
 
 enum class UnknownReason : std::uint8_t {
-  Timeout, ServFail, Budget, Breaker, Store, Scanner, External, Malformed, Unsupported, Argument,
+  Timeout, ServFail, Budget, Breaker, Store, Scanner, External, Malformed, Unsupported, Argument, Callout,
 };
 std::string_view reason_name(UnknownReason reason);  // "timeout", "servfail", …
 bool is_dns_reason(UnknownReason reason);            // Timeout, ServFail, Budget, Breaker

@@ -116,6 +116,24 @@ TEST_CASE("config: the wire engine listens at several places and knows who may c
   CHECK(l.config.listen[2].allow_users == std::vector<std::string>{"root"});
 }
 
+TEST_CASE("config: callouts are off without their section, and have caps and networks with it") {
+  CHECK_FALSE(load("policies: [a.yaml]\n").config.callout);
+  CHECK(load("policies: [a.yaml]\ncallout: {}\n").config.callout);
+  const auto l = load(
+      "policies: [a.yaml]\ncallout: {from: '<check@Here.example>', helo: mx.here.example, timeout: 5s, cache: 1h, "
+      "sessions: 3, rate: 10, allow: [127.0.0.0/8], port: 2525}\n");
+  CHECK(l.diagnostics.render().empty());
+  CHECK(l.config.callout_from == "<check@here.example>");
+  CHECK(l.config.callout_sessions == 3);
+  CHECK(l.config.callout_allow.size() == 1);
+  CHECK(l.config.callout_port == 2525);
+  for (const char* bad : {"from: nobody", "from: '<a b@c.example>'", "helo: 'a b'", "port: 0", "port: 65536",
+                          "allow: [here]", "rate: 0", "timeout: 0s"}) {
+    INFO(bad);
+    CHECK(load(std::string("policies: [a.yaml]\ncallout: {") + bad + "}\n").diagnostics.errors() == 1);
+  }
+}
+
 TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }
 
 TEST_CASE("config: the shipped file has every key, and loads") {

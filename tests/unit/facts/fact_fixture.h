@@ -30,6 +30,8 @@ class FactFixture : public FactContext {
   MessageContent* content_ = nullptr;
   std::optional<backends::SpamAnswer> spam_;
   std::optional<backends::VirusAnswer> virus_;
+  std::map<std::string, backends::CalloutStatus> callouts_;  // by address; absent: pending
+  backends::CalloutAnswer callout_;
 
   const mail::Connection& connection() const override { return connection_; }
   const mail::Tls& tls() const override { return tls_; }
@@ -56,6 +58,12 @@ class FactFixture : public FactContext {
   }
   const backends::SpamAnswer* spam() override { return spam_ ? &*spam_ : nullptr; }
   const backends::VirusAnswer* virus() override { return virus_ ? &*virus_ : nullptr; }
+  const backends::CalloutAnswer* callout(const backends::CalloutQuestion& question) override {
+    const auto at = callouts_.find(question.address());
+    if (at == callouts_.end()) return nullptr;
+    callout_.status = at->second;
+    return &callout_;
+  }
   const std::optional<TimePoint>* first_seen(const IpAddress&) override { return &first_seen_; }
   const policy::Value* fact(std::string_view name) override {
     const Fact* fact = find_fact(name);

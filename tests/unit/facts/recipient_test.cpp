@@ -49,4 +49,19 @@ TEST_CASE("rcpt.mx_group: registrable domain of the best MX") {
   CHECK(f.ask("rcpt.mx_group") == Value("google.com"));
 }
 
+TEST_CASE("rcpt.deliverable: each recipient's own server is asked; without a domain nobody is") {
+  FactFixture f;
+  f.envelope_ = mail::Envelope{};
+  f.recipient_ = mail::Recipient{};
+  f.recipient_->path = "<\"bob smith\"@example.com>";
+  CHECK_FALSE(f.ask("rcpt.deliverable").has_value());
+  f.callouts_["\"bob smith\"@example.com"] = backends::CalloutStatus::Accepted;
+  CHECK(f.ask("rcpt.deliverable") == Value("accepted"));
+  f.recipient_->path = "<postmaster>";
+  CHECK(f.ask("rcpt.deliverable")->is_unknown());
+  f.recipient_->path = "<bob@[192.0.2.1]>";
+  f.callouts_["bob@[192.0.2.1]"] = backends::CalloutStatus::Dropped;
+  CHECK(f.ask("rcpt.deliverable") == Value("dropped"));
+}
+
 }  // namespace sluice::facts

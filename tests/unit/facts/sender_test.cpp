@@ -88,4 +88,28 @@ TEST_CASE("sender: an address literal can receive mail without DNS") {
   CHECK(from("<a@[192.0.2.1]>").ask("sender.resolves") == Value(true));
 }
 
+TEST_CASE("sender.deliverable: pending until the callout answered, unknown where nothing is known") {
+  auto f = from("<Ann@Far.example>");
+  CHECK_FALSE(f.ask("sender.deliverable").has_value());
+  f.callouts_["Ann@far.example"] = backends::CalloutStatus::Refused;
+  CHECK(f.ask("sender.deliverable") == Value("refused"));
+  f.callouts_["Ann@far.example"] = backends::CalloutStatus::NoAnswer;
+  CHECK(f.ask("sender.deliverable") == Value("no_answer"));
+  using backends::CalloutStatus;
+  using policy::UnknownReason;
+  const std::pair<CalloutStatus, UnknownReason> unknowns[] = {
+      {CalloutStatus::Undecided, UnknownReason::Callout},
+      {CalloutStatus::ServFail, UnknownReason::ServFail},
+      {CalloutStatus::Timeout, UnknownReason::Timeout},
+      {CalloutStatus::Budget, UnknownReason::Budget},
+      {CalloutStatus::NotConfigured, UnknownReason::Unsupported}};
+  for (const auto& [status, reason] : unknowns) {
+    f.callouts_["Ann@far.example"] = status;
+    CHECK(f.ask("sender.deliverable") == Value(policy::Unknown{reason}));
+  }
+  CHECK(from("<>").ask("sender.deliverable") == Value(policy::Unknown{UnknownReason::Argument}));
+  CHECK(from("<a..b@x>").ask("sender.deliverable") ==
+        Value(policy::Unknown{UnknownReason::Malformed}));
+}
+
 }  // namespace sluice::facts
