@@ -3,16 +3,21 @@
 //   {"command":"status","arguments":{}}  ->  {"exit":0,"text":"…","data":{…}}
 // The socket is a unix socket, 0660: root and the service's group.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <thread>
 
+#include "backends/event_loop.h"
 #include "base/result.h"
 
 namespace sluice::app {
+
+inline constexpr std::size_t kMaxControlRequest = 64 * 1024;  // octets, with the newline
+inline constexpr std::size_t kMaxControlClients = 32;         // a further one replaces the oldest
+inline constexpr std::chrono::seconds kControlPatience{30};   // for a request; for the answer taken
 
 struct ControlReply {
   int exit = 0;             // of the command, sysexits
@@ -23,23 +28,26 @@ struct ControlReply {
 // Given the arguments as JSON text.
 using ControlCommand = std::function<ControlReply(const nlohmann::json& arguments)>;
 
+using ControlCommands = std::map<std::string, ControlCommand>;
+
+// The answer to one request line, as JSON without newline. Whatever the line is, it is an answer.
+std::string answer_control_request(const ControlCommands& commands, const std::string& line);
+
+// Commands run on a thread of its own, one at a time. A client that says nothing or does not take
+// its answer holds up nobody else.
 class ControlServer {
  public:
-  // Takes requests on a thread of its own until destroyed. Commands run on that thread, one at a
-  // time.
-  static Result<std::unique_ptr<ControlServer>> open(
-      const std::string& path, std::map<std::string, ControlCommand> commands);
+  // Takes requests until destroyed. Error{Config}: no path for a socket; Temporary: it cannot be
+  // made.
+  static Result<std::unique_ptr<ControlServer>> open(const std::string& path,
+                                                     ControlCommands commands);
   ~ControlServer();
 
  private:
-  ControlServer(std::string path, int fd, int stop_fd,
-                std::map<std::string, ControlCommand> commands);
-  void serve();
-  void answer(int client);
-  std::string path_;
-  int fd_, stop_fd_;
-  std::map<std::string, ControlCommand> commands_;
-  std::thread thread_;
+  class Desk;
+  ControlServer(std::unique_ptr<backends::EventLoop> loop, std::unique_ptr<Desk> desk);
+  std::unique_ptr<backends::EventLoop> loop_;
+  std::unique_ptr<Desk> desk_;
 };
 
 // Asks the service. Cause::Temporary when nobody answers there.
