@@ -5,7 +5,7 @@ smtp-source sends messages over loopback, Postfix asks the filter and discards t
 every filter once, in an order that turns, over a unix socket and over TCP; the ratio is to E on unix.
 Needs root and Postfix (scripts/setup test); nothing outside the folders of the run is touched.
 
-    python3 bench/mta.py [--engines libmilter,wire] [--rounds 3] [--messages 500] [--write]
+    python3 bench/mta.py [--engines wire] [--rounds 3] [--messages 500] [--write]
 """
 import argparse
 import os
@@ -96,7 +96,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=str(run.ROOT / "build" / "release"))
     parser.add_argument("--sluice", default=None)
-    parser.add_argument("--engines", default="libmilter", help="comma-separated; empty: only E")
+    parser.add_argument("--engines", default="libmilter,wire", help="comma-separated; empty: only E")
     parser.add_argument("--rules", type=int, default=100)
     parser.add_argument("--limits", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)

@@ -340,7 +340,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=str(ROOT / "build" / "release"))
     parser.add_argument("--sluice", default=None, help="the binary; default: that of the build, if there")
-    parser.add_argument("--engines", default="libmilter", help="comma-separated: libmilter,wire")
+    parser.add_argument("--engines", default="libmilter,wire", help="comma-separated: libmilter,wire")
     parser.add_argument("--rows", default="busy,pauses,idle,thousand,nolimits,spam,virus,rules10,rules1000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
