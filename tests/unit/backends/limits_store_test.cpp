@@ -20,7 +20,7 @@ void use(StateStore& store, const Reserve& op) {
 }
 
 EACH_WORLD("refuse what would be one too many, with the wait until it fits") {
-  TestType w;
+  IN_WORLD(w);
   for (ReservationId id = 1; id <= 3; ++id) {
     const auto op = reserve(id, "k", {{3, minutes(1)}});
     CHECK(ask(w.store, op).granted);
@@ -39,14 +39,14 @@ EACH_WORLD("refuse what would be one too many, with the wait until it fits") {
 }
 
 EACH_WORLD("count in sixtieths: refuse up to period/60 too long, never too short") {
-  TestType w;
+  IN_WORLD(w);
   w.clock.advance(ms(1));
   use(w.store, reserve(1, "k", {{1, minutes(1)}}));
   CHECK(ask(w.store, peek(reserve(2, "k", {{1, minutes(1)}}))).wait == s(61) - ms(1));
 }
 
 EACH_WORLD("what is reserved counts until it is given back") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> two{{2, minutes(1)}};
   const auto a = reserve(1, "k", two), b = reserve(2, "k", two), c = reserve(3, "k", two);
   CHECK(ask(w.store, a).granted);
@@ -61,7 +61,7 @@ EACH_WORLD("what is reserved counts until it is given back") {
 }
 
 EACH_WORLD("a lease ends after 60 s, unless it is renewed") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", {{1, hours(1)}});
   ask(w.store, op);
   w.clock.advance(s(50));
@@ -74,7 +74,7 @@ EACH_WORLD("a lease ends after 60 s, unless it is renewed") {
 }
 
 EACH_WORLD("a commit counts at its own time, even when the lease is gone") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", {{1, minutes(5)}});
   ask(w.store, op);
   w.clock.advance(minutes(3));
@@ -86,7 +86,7 @@ EACH_WORLD("a commit counts at its own time, even when the lease is gone") {
 }
 
 EACH_WORLD("a commit may replace the amount") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", {{10, minutes(1)}}, 8);
   ask(w.store, op);
   auto done = commit(op);
@@ -97,7 +97,7 @@ EACH_WORLD("a commit may replace the amount") {
 }
 
 EACH_WORLD("reserving, committing and releasing twice changes nothing") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> five{{5, minutes(1)}};
   const auto op = reserve(1, "k", five, 2);
   const auto first = ask(w.store, op), again = ask(w.store, op);
@@ -114,7 +114,7 @@ EACH_WORLD("reserving, committing and releasing twice changes nothing") {
 }
 
 EACH_WORLD("a settled id is spent: it holds nothing and counts nothing") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", {{1, minutes(1)}});
   ask(w.store, op);
   ask(w.store, release(op));
@@ -125,7 +125,7 @@ EACH_WORLD("a settled id is spent: it holds nothing and counts nothing") {
 }
 
 EACH_WORLD("an id of one key says nothing about another key") {
-  TestType w;
+  IN_WORLD(w);
   const auto a = reserve(1, "a", {{1, minutes(1)}}), b = reserve(1, "b", {{1, minutes(1)}});
   use(w.store, a);
   CHECK(ask(w.store, b).granted);
@@ -135,7 +135,7 @@ EACH_WORLD("an id of one key says nothing about another key") {
 EACH_WORLD(
     "several windows are charged together, the first that refuses is named, the longest wait "
     "told") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> both{{2, minutes(1)}, {3, hours(1)}};
   for (ReservationId id = 1; id <= 2; ++id) use(w.store, reserve(id, "k", both));
   auto answer = ask(w.store, reserve(3, "k", both));
@@ -151,14 +151,14 @@ EACH_WORLD(
 }
 
 EACH_WORLD("all of several windows or none: a refusal holds nothing anywhere") {
-  TestType w;
+  IN_WORLD(w);
   use(w.store, reserve(1, "k", {{9, hours(1)}}, 9));
   CHECK_FALSE(ask(w.store, reserve(2, "k", {{5, minutes(1)}, {9, hours(1)}}, 5)).granted);
   CHECK(ask(w.store, reserve(3, "k", {{5, minutes(1)}}, 5)).granted);
 }
 
 EACH_WORLD("raising the count keeps the history, another period has its own") {
-  TestType w;
+  IN_WORLD(w);
   use(w.store, reserve(1, "k", {{1, minutes(1)}}));
   CHECK_FALSE(ask(w.store, peek(reserve(2, "k", {{1, minutes(1)}}))).granted);
   CHECK(ask(w.store, peek(reserve(2, "k", {{2, minutes(1)}}))).granted);
@@ -167,14 +167,14 @@ EACH_WORLD("raising the count keeps the history, another period has its own") {
 }
 
 EACH_WORLD("a period that stands twice is charged once") {
-  TestType w;
+  IN_WORLD(w);
   use(w.store, reserve(1, "k", {{4, minutes(1)}, {9, minutes(1)}}, 2));
   CHECK(ask(w.store, peek(reserve(2, "k", {{4, minutes(1)}}, 2))).granted);
   CHECK_FALSE(ask(w.store, peek(reserve(2, "k", {{4, minutes(1)}}, 3))).granted);
 }
 
 EACH_WORLD("more than the count never fits and waits for the length of the window") {
-  TestType w;
+  IN_WORLD(w);
   const auto answer = ask(w.store, reserve(1, "k", {{3, hours(1)}}, 4));
   CHECK_FALSE(answer.granted);
   CHECK(answer.wait == hours(1));
@@ -182,7 +182,7 @@ EACH_WORLD("more than the count never fits and waits for the length of the windo
 }
 
 EACH_WORLD("no windows and no bucket are unlimited") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", {});
   CHECK(ask(w.store, op).granted);
   ask(w.store, commit(op));
@@ -190,7 +190,7 @@ EACH_WORLD("no windows and no bucket are unlimited") {
 }
 
 EACH_WORLD("limits that only observe count beyond their number") {
-  TestType w;
+  IN_WORLD(w);
   auto op = reserve(1, "k", {{1, minutes(1)}}, 3);
   op.even_if_exceeded = true;
   CHECK_FALSE(ask(w.store, op).granted);
@@ -200,7 +200,7 @@ EACH_WORLD("limits that only observe count beyond their number") {
 }
 
 EACH_WORLD("a bucket gives its capacity at once and then one by one") {
-  TestType w;
+  IN_WORLD(w);
   const Bucket bucket{10, {10, minutes(1)}};
   for (ReservationId id = 1; id <= 10; ++id) use(w.store, reserve_tokens(id, "k", bucket));
   auto answer = ask(w.store, reserve_tokens(11, "k", bucket));
@@ -217,7 +217,7 @@ EACH_WORLD("a bucket gives its capacity at once and then one by one") {
 }
 
 EACH_WORLD("a bucket without refill is empty for ever") {
-  TestType w;
+  IN_WORLD(w);
   const Bucket bucket{2, {0, minutes(1)}};
   use(w.store, reserve_tokens(1, "k", bucket, 2));
   w.clock.advance(hours(24 * 365));
@@ -227,7 +227,7 @@ EACH_WORLD("a bucket without refill is empty for ever") {
 }
 
 EACH_WORLD("distinct counts values, not events") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> two{{2, minutes(10)}};
   use(w.store, reserve_value(1, "k", two, "a"));
   use(w.store, reserve_value(2, "k", two, "a"));
@@ -240,7 +240,7 @@ EACH_WORLD("distinct counts values, not events") {
 }
 
 EACH_WORLD("a value used again stays for the whole window from then") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> one{{1, minutes(10)}};
   use(w.store, reserve_value(1, "k", one, "a"));
   w.clock.advance(minutes(9));
@@ -252,7 +252,7 @@ EACH_WORLD("a value used again stays for the whole window from then") {
 }
 
 EACH_WORLD("releasing a value takes nothing from another that holds or has committed it") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> one{{1, minutes(10)}};
   const auto first = reserve_value(1, "k", one, "a"), second = reserve_value(2, "k", one, "a");
   CHECK(ask(w.store, first).granted);
@@ -267,7 +267,7 @@ EACH_WORLD("releasing a value takes nothing from another that holds or has commi
 }
 
 EACH_WORLD("operations of one submission are answered in their order") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> one{{1, minutes(1)}};
   const auto a = reserve(1, "k", one), b = reserve(2, "k", one);
   const auto answers = ask_all(w.store, {a, b, release(a), b, peek(b)});
@@ -278,7 +278,7 @@ EACH_WORLD("operations of one submission are answered in their order") {
 }
 
 EACH_WORLD("a clock that is set back lets nothing more through and refuses no longer") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> one{{1, minutes(10)}};
   use(w.store, reserve(1, "k", one));
   w.clock.advance(-hours(1));
@@ -288,7 +288,7 @@ EACH_WORLD("a clock that is set back lets nothing more through and refuses no lo
 }
 
 EACH_WORLD("amounts of any size neither overflow nor count backwards") {
-  TestType w;
+  IN_WORLD(w);
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
   CHECK(ask(w.store, reserve(1, "k", {{1, minutes(1)}}, -5)).granted);
   auto op = reserve(2, "k", {{5, minutes(1)}}, kMost);
@@ -300,7 +300,7 @@ EACH_WORLD("amounts of any size neither overflow nor count backwards") {
 }
 
 EACH_WORLD("more windows than kMaxWindows are not answered") {
-  TestType w;
+  IN_WORLD(w);
   const auto op = reserve(1, "k", std::vector<Window>(kMaxWindows + 1, {1, minutes(1)}));
   CHECK_FALSE(ask(w.store, op).available);
   CHECK_FALSE(ask(w.store, peek(op)).available);
@@ -308,7 +308,7 @@ EACH_WORLD("more windows than kMaxWindows are not answered") {
 }
 
 EACH_WORLD("show says what is used and reserved in each period") {
-  TestType w;
+  IN_WORLD(w);
   use(w.store, reserve(1, "k", {{9, minutes(1)}, {9, hours(1)}}, 4));
   ask(w.store, reserve(2, "k", {{9, minutes(1)}}, 2));
   use(w.store, reserve(3, "other", {{9, minutes(1)}}, 7));
@@ -318,19 +318,19 @@ EACH_WORLD("show says what is used and reserved in each period") {
   CHECK(entries[0].used == 4);
   CHECK(entries[0].reserved == 2);
   CHECK(entries[0].name == "limit k");
-  CHECK(entries[0].key == "k");
+  CHECK(entries[0].key == w.key("k"));
   CHECK(entries[1].reserved == 0);
   StateQuery top;
   top.most_used_first = true;
   top.limit = 1;
-  CHECK(w.store.show(top).at(0).key == "other");
+  CHECK(w.store.show(top).at(0).key == w.key("other"));
   CHECK(limits_of(w.store, "k").size() == 2);
   w.clock.advance(hours(2));
   CHECK(limits_of(w.store).empty());
 }
 
 EACH_WORLD("reset forgets the use and keeps what is reserved") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> three{{3, minutes(1)}};
   use(w.store, reserve(1, "a", three, 2));
   use(w.store, reserve(2, "b", three, 2));
@@ -342,7 +342,7 @@ EACH_WORLD("reset forgets the use and keeps what is reserved") {
 }
 
 EACH_WORLD("a grant raises every count of its limit for a while") {
-  TestType w;
+  IN_WORLD(w);
   const std::vector<Window> both{{1, minutes(1)}, {1, hours(1)}};
   use(w.store, reserve(1, "k", both));
   CHECK(w.store.grant("limit k", 2, minutes(30)) == 2);
@@ -355,7 +355,7 @@ EACH_WORLD("a grant raises every count of its limit for a while") {
 }
 
 EACH_WORLD("a grant serves distinct values and buckets too, and 0 ends it") {
-  TestType w;
+  IN_WORLD(w);
   const Bucket bucket{1, {1, hours(1)}};
   use(w.store, reserve_tokens(1, "bucket", bucket));
   use(w.store, reserve_value(2, "values", {{1, hours(1)}}, "a"));

@@ -20,7 +20,7 @@ GreylistState state_of(StateStore& store, GreylistLook op) {
 }
 
 TEMPLATE_TEST_CASE("greylist: first contact, too early, ready, passed", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   auto answer = ask(w.store, look("k"));
   CHECK(answer.greylist == GreylistState::Unknown);
   CHECK(answer.wait == kDelay);
@@ -40,14 +40,14 @@ TEMPLATE_TEST_CASE("greylist: first contact, too early, ready, passed", "[store]
 }
 
 TEMPLATE_TEST_CASE("greylist: a look writes nothing", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, look("k"));
   w.clock.advance(kDelay);
   CHECK(state_of(w.store, look("k")) == GreylistState::Unknown);
 }
 
 TEMPLATE_TEST_CASE("greylist: early retries do not restart the delay", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, record("k"));
   w.clock.advance(minutes(4));
   ask(w.store, record("k"));
@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("greylist: early retries do not restart the delay", "[store]"
 }
 
 TEMPLATE_TEST_CASE("greylist: who comes back too late starts anew", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, record("k"));
   w.clock.advance(kRetryWithin);
   CHECK(state_of(w.store, look("k")) == GreylistState::Ready);
@@ -67,14 +67,14 @@ TEMPLATE_TEST_CASE("greylist: who comes back too late starts anew", "[store]", S
 }
 
 TEMPLATE_TEST_CASE("greylist: a late record does not undo a pass", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, promote("k"));
   ask(w.store, record("k"));
   CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
 }
 
 TEMPLATE_TEST_CASE("greylist: a pass is remembered from its last use", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, promote("k"));
   w.clock.advance(kRemember - hours(1));
   ask(w.store, promote("k"));
@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("greylist: a pass is remembered from its last use", "[store]"
 
 TEMPLATE_TEST_CASE("greylist: auto_allow after so many different entries", "[store]",
                    STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, promote("a", "host", 2));
   ask(w.store, promote("a", "host", 2));
   CHECK(state_of(w.store, look("c", "host")) == GreylistState::Unknown);
@@ -100,7 +100,7 @@ TEMPLATE_TEST_CASE("greylist: auto_allow after so many different entries", "[sto
 }
 
 TEMPLATE_TEST_CASE("greylist: show and forget", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, record("a"));
   ask(w.store, promote("b"));
   StateQuery query;
@@ -125,7 +125,7 @@ ListAdd add(std::string list, std::string value, std::optional<Duration> keep = 
 }
 
 TEMPLATE_TEST_CASE("lists: values come, stay their time and go", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, add("banned", "a.example", hours(1)));
   ask(w.store, add("banned", "b.example"));
   CHECK(ask(w.store, contains("banned", "a.example")).contained);
@@ -144,7 +144,7 @@ TEMPLATE_TEST_CASE("lists: values come, stay their time and go", "[store]", STOR
 
 TEMPLATE_TEST_CASE("lists: an address is found in its networks, of both families", "[store]",
                    STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, add("nets", "203.0.113.0/24"));
   ask(w.store, add("nets", "203.0.113.128/25", hours(1)));
   ask(w.store, add("nets", "2001:db8::/32"));
@@ -160,7 +160,7 @@ TEMPLATE_TEST_CASE("lists: an address is found in its networks, of both families
 }
 
 TEMPLATE_TEST_CASE("lists: 0.0.0.0/0 means IPv4, ::/0 means all of IPv6", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, add("v4", "0.0.0.0/0"));
   ask(w.store, add("all", "::/0"));
   CHECK(ask(w.store, contains("v4", "192.0.2.1")).contained);
@@ -170,7 +170,7 @@ TEMPLATE_TEST_CASE("lists: 0.0.0.0/0 means IPv4, ::/0 means all of IPv6", "[stor
 
 TEMPLATE_TEST_CASE("lists: two values may name one network, each goes by itself", "[store]",
                    STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   const auto network = Network::parse("198.51.100.0/24");
   ask(w.store, ListAdd{"nets", "one", network, {}});
   ask(w.store, ListAdd{"nets", "two", network, {}});
@@ -181,7 +181,7 @@ TEMPLATE_TEST_CASE("lists: two values may name one network, each goes by itself"
 }
 
 TEMPLATE_TEST_CASE("lists: show and forget", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, add("banned", "a.example", hours(1)));
   ask(w.store, add("banned", "b.example"));
   ask(w.store, add("friends", "a.example"));
@@ -201,7 +201,7 @@ TEMPLATE_TEST_CASE("lists: show and forget", "[store]", STORE_WORLDS) {
 
 TEMPLATE_TEST_CASE("seen: first and last time, until long after the last", "[store]",
                    STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   CHECK_FALSE(ask(w.store, Seen{"k"}).first_seen);
   ask(w.store, SeenRecord{"k", hours(2)});
   w.clock.advance(hours(1));
@@ -218,7 +218,7 @@ TEMPLATE_TEST_CASE("seen: first and last time, until long after the last", "[sto
 }
 
 TEMPLATE_TEST_CASE("seen: times are told by the clock as it is now", "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   ask(w.store, SeenRecord{"k", hours(9)});
   w.clock.advance(-hours(1));
   CHECK(ask(w.store, Seen{"k"}).first_seen == kStart - hours(1));

@@ -127,7 +127,7 @@ TEST_CASE(
 // the clock showed.
 TEMPLATE_TEST_CASE("limits: never one more than the count in any window, whatever the clock does",
                    "[store]", STORE_WORLDS) {
-  TestType w;
+  IN_WORLD(w);
   RandomOperations random(3);
   const std::vector<Window> windows{{7, s(10)}, {25, minutes(2)}};
   Duration real{0};

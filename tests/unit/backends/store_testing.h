@@ -1,7 +1,10 @@
 // What the tests of all stores share: short forms of the operations, and one submit that waits for
 // its answers.
 #pragma once
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,17 +14,26 @@
 
 namespace sluice::backends {
 
+// 2026-11-25T00:00Z, the end of a sub-window of every period that divides a day.
+inline constexpr TimePoint kStart{Duration{1'795'564'800'000}};
+
+// Answers come on this thread or on another one, once.
 inline std::vector<StateAnswer> ask_all(StateStore& store, std::vector<StateOp> ops) {
-  std::vector<StateAnswer> answers;
-  int calls = 0;
+  struct Call {
+    std::promise<std::vector<StateAnswer>> answered;
+    std::atomic<int> times = 0;
+  };
+  auto call = std::make_shared<Call>();
+  auto answers = call->answered.get_future();
   const auto expected = ops.size();
-  store.submit(std::move(ops), [&](std::vector<StateAnswer> got) {
-    answers = std::move(got);
-    ++calls;
+  store.submit(std::move(ops), [call](std::vector<StateAnswer> got) {
+    if (++call->times == 1) call->answered.set_value(std::move(got));
   });
-  REQUIRE(calls == 1);
-  REQUIRE(answers.size() == expected);
-  return answers;
+  REQUIRE(answers.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+  auto got = answers.get();
+  REQUIRE(call->times == 1);
+  REQUIRE(got.size() == expected);
+  return got;
 }
 
 inline StateAnswer ask(StateStore& store, StateOp op) {

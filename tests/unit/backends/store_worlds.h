@@ -6,12 +6,10 @@
 
 #include "backends/embedded_store.h"
 #include "backends/reference_store.h"
+#include "redis_worlds.h"
 #include "store_testing.h"
 
 namespace sluice::backends {
-
-// 2026-11-25T00:00Z, the end of a sub-window of every period that divides a day.
-inline constexpr TimePoint kStart{Duration{1'795'564'800'000}};
 
 // An empty folder that goes with the object.
 class TemporaryFolder {
@@ -40,18 +38,32 @@ inline std::unique_ptr<EmbeddedStore> open_store(const std::filesystem::path& fo
   return std::move(*store);
 }
 
-struct ReferenceWorld {
+// A world that cannot be made on this machine says why.
+struct LocalWorld {
+  static const char* missing() { return nullptr; }
+  static std::string key(const std::string& key) { return key; }  // as show() tells it
+};
+
+struct ReferenceWorld : LocalWorld {
   VirtualClock clock{kStart};
   ReferenceStore store{clock};
 };
 
-struct EmbeddedWorld {
+struct EmbeddedWorld : LocalWorld {
   VirtualClock clock{kStart};
   TemporaryFolder folder;
   std::unique_ptr<EmbeddedStore> opened = open_store(folder.path(), clock);
   EmbeddedStore& store = *opened;
 };
 
-#define STORE_WORLDS ReferenceWorld, EmbeddedWorld
+#define STORE_WORLDS ReferenceWorld, EmbeddedWorld, RedisSingle, RedisSentinel, RedisCluster
+
+// The world that a test lives in.
+#define IN_WORLD(w)                             \
+  if (const char* missing = TestType::missing()) { \
+    WARN(missing);                              \
+    return;                                     \
+  }                                             \
+  TestType w
 
 }  // namespace sluice::backends

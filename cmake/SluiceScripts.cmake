@@ -1,0 +1,10 @@
+# The Lua that runs inside Redis becomes part of sluice_backends: a changed script configures again.
+function(sluice_embed_redis_scripts)
+  foreach(name time limit greylist auto_allow seen lists survey)
+    set(file ${CMAKE_SOURCE_DIR}/src/backends/redis/${name}.lua)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} REDIS_${name})
+  endforeach()
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/redis_scripts.cpp.in ${CMAKE_BINARY_DIR}/redis_scripts.cpp @ONLY)
+  target_sources(sluice_backends PRIVATE ${CMAKE_BINARY_DIR}/redis_scripts.cpp)
+endfunction()

@@ -1,0 +1,13 @@
+// The scripts that run inside Redis: src/backends/redis/*.lua, each behind time.lua. They are the only
+// place that changes state there; what they take and answer stands at their beginning.
+#pragma once
+#include "backends/redis_client.h"
+
+namespace sluice::backends {
+
+enum class RedisScriptName : std::uint8_t { Limit, Greylist, AutoAllow, Seen, Lists, Survey };
+
+// The same object each time; it lives as long as the process.
+const RedisScript& redis_script(RedisScriptName name);
+
+}  // namespace sluice::backends

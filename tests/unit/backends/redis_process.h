@@ -1,0 +1,132 @@
+// Redis servers of the tests' own: started on free ports of the loopback, ended with the object (or
+// with the test, whatever way that ends).
+#pragma once
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sluice::backends {
+
+inline constexpr const char* kRedisServerPath = "/usr/bin/redis-server";
+
+// A free port whose bus port (10000 above) is a valid one, too.
+inline int free_port() {
+  for (int tries = 0; tries < 200; ++tries) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(20'000 + ::random() % 30'000));
+    const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    ::close(fd);
+    if (bound == 0) return ntohs(address.sin_port);
+  }
+  FAIL("no free port");
+  return 0;
+}
+
+class RedisProcess {
+ public:
+  // `settings` are lines of redis.conf; with `as_sentinel` the process is a Sentinel.
+  explicit RedisProcess(const std::string& settings = "", bool as_sentinel = false)
+      : port_(free_port()) {
+    auto pattern = (std::filesystem::temp_directory_path() / "sluice-redis-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+    std::ofstream(folder_ / "redis.conf")
+        << fmt::format("port {}\nbind 127.0.0.1\ndir {}\nlogfile redis.log\ndaemonize no\n", port_,
+                       folder_.string())
+        << (as_sentinel ? "" : "save \"\"\nappendonly no\n") << settings << "\n";
+    start(as_sentinel);
+  }
+  RedisProcess(const RedisProcess&) = delete;
+  RedisProcess& operator=(const RedisProcess&) = delete;
+  ~RedisProcess() {
+    stop(SIGKILL);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  static bool is_installed() { return ::access(kRedisServerPath, X_OK) == 0; }
+
+  int port() const { return port_; }
+  std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
+  // What redis-cli prints for a command.
+  std::string ask(const std::string& command) const {
+    const auto line = fmt::format("redis-cli -p {} {} 2>&1", port_, command);
+    std::string text;
+    FILE* pipe = ::popen(line.c_str(), "r");
+    std::array<char, 4096> part{};
+    while (const auto n = std::fread(part.data(), 1, part.size(), pipe)) text.append(part.data(), n);
+    ::pclose(pipe);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+  }
+  // A number that INFO knows.
+  std::int64_t info(const std::string& section, const std::string& name) const {
+    const auto text = ask("info " + section);
+    const auto at = text.find(name + ":");
+    return at == std::string::npos ? -1 : std::atoll(text.c_str() + at + name.size() + 1);
+  }
+  // Calls of a command since the last CONFIG RESETSTAT.
+  std::int64_t calls(const std::string& command) const {
+    const auto text = ask("info commandstats");
+    const auto at = text.find("cmdstat_" + command + ":calls=");
+    return at == std::string::npos
+               ? 0
+               : std::atoll(text.c_str() + at + std::string("cmdstat_:calls=").size() +
+                            command.size());
+  }
+  void send(int signal_number) const {
+    if (pid_ > 0) ::kill(pid_, signal_number);
+  }
+  void stop(int signal_number) {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGCONT);
+    ::kill(pid_, signal_number);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  void start(bool as_sentinel = false) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const auto configuration = (folder_ / "redis.conf").string();
+      ::execl(kRedisServerPath, kRedisServerPath, configuration.c_str(),
+              as_sentinel ? "--sentinel" : nullptr, nullptr);
+      ::_exit(127);
+    }
+    wait_for("ping", "PONG");
+  }
+  // Until the answer to a command holds the text.
+  void wait_for(const std::string& command, const std::string& text) const {
+    std::string answer;
+    for (int tries = 0; tries < 600; ++tries) {
+      answer = ask(command);
+      if (answer.find(text) != std::string::npos) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    FAIL(command << " says " << answer << " instead of " << text);
+  }
+
+ private:
+  int port_;
+  std::filesystem::path folder_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace sluice::backends
