@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <type_traits>
+#include <utility>
 
 namespace sluice::backends {
 
@@ -117,11 +118,25 @@ void RedisStoreCore::submit(std::vector<StateOp> ops, StateDone done) {
   work->done = std::move(done);
   work->answers.resize(work->ops.size());
   work->parts.resize(work->ops.size());
+  work->asks_lists = std::any_of(work->ops.begin(), work->ops.end(), [](const auto& op) {
+    return std::holds_alternative<ListContains>(op);
+  });
+  bool has_to_read = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (options_.server_clock) test_time_.advance(options_.server_clock->now());
+    has_to_read = work->asks_lists && !lists_are_complete_;
+  }
+  // What is asked of lists is asked before what this submission changes.
+  if (!has_to_read) return send(work);
+  read_all_lists([self = shared_from_this(), work](bool) { self->send(work); });
+}
+
+void RedisStoreCore::send(const RedisSubmissionPtr& work) {
   std::vector<RedisCall> calls;
   bool wants_news = false;
   {
     const std::lock_guard lock(mutex_);
-    if (options_.server_clock) work->time = test_time_.advance(options_.server_clock->now());
     work->moment = moment();
     const auto shared = settings();
     RedisRequest request(keys_, shared);
@@ -144,7 +159,6 @@ void RedisStoreCore::submit(std::vector<StateOp> ops, StateDone done) {
 // News are asked in front of everything: what this submission changes is not among them.
 void RedisStoreCore::plan(RedisSubmission& work, RedisRequest& request) {
   for (const auto& op : work.ops) {
-    work.asks_lists |= std::holds_alternative<ListContains>(op);
     if (const auto* look = std::get_if<GreylistLook>(&op))
       longest_retry_ = std::max(longest_retry_, look->retry_within);
   }
@@ -211,7 +225,7 @@ void RedisStoreCore::answered(const RedisSubmissionPtr& work, std::vector<RedisR
 }
 
 void RedisStoreCore::finish(const RedisSubmissionPtr& work, bool lists_are_known) {
-  bool has_passes_to_write = false;
+  bool has_passes_to_write = false, has_to_read = false;
   {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < work->ops.size(); ++i) {
@@ -227,8 +241,10 @@ void RedisStoreCore::finish(const RedisSubmissionPtr& work, bool lists_are_known
         std::any_of(work->results.begin(), work->results.end(),
                     [](const auto& result) { return result.outcome == RedisOutcome::Answered; });
     has_passes_to_write = is_there && !kept_passes_.empty() && !kept_passes_underway_;
+    has_to_read = std::exchange(lists_are_old_, false) && waiting_for_lists_.empty();
   }
   work->done(std::move(work->answers));
+  if (has_to_read) read_all_lists([](bool) {});
   if (has_passes_to_write) write_kept_passes();
 }
 

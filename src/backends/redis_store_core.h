@@ -29,8 +29,7 @@ struct RedisSubmission {
   std::vector<Parts> parts;
   std::optional<RedisRequest::Part> news;
   std::vector<RedisResult> results;
-  Duration moment{};  // of its submission
-  TimePoint time{};   // of a test
+  Duration moment{};  // when it was sent
   bool asks_lists = false;
   std::size_t list_writes = 0;
 };
@@ -68,7 +67,7 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   void plan(RedisSubmission& work, RedisRequest& request);
   bool answer_from_memory(RedisSubmission& work, std::size_t i);
   Duration moment() const;
-  TimePoint list_time(const RedisSubmission* work) const;
+  TimePoint list_time() const;
   bool is_fresh(Duration most) const;
   bool lists_are_usable() const;
   bool take_news(const RedisResult& result, std::size_t answer);
@@ -79,7 +78,10 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   void note(const RedisSubmission& work, std::size_t i, const StateAnswer& answer);
   void keep_pass(const RedisSubmission& work, std::size_t i);
 
+  std::vector<RedisCall> news_calls(std::int64_t known_version) const;
+
   // Without.
+  void send(const RedisSubmissionPtr& work);
   void answered(const RedisSubmissionPtr& work, std::vector<RedisResult> results);
   void finish(const RedisSubmissionPtr& work, bool lists_are_known);
   void read_all_lists(Then then);
@@ -107,7 +109,7 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   Duration server_time_at_{0}, ahead_{0};
   bool news_is_underway_ = false, same_pepper_ = true;
   RedisListCopy lists_, read_lists_;
-  bool lists_are_complete_ = false;
+  bool lists_are_complete_ = false, lists_are_old_ = false;
   std::size_t list_writes_ = 0;
   std::vector<Then> waiting_for_lists_;
   std::int64_t version_before_reading_ = -1;

@@ -8,14 +8,14 @@ namespace sluice::backends {
 
 namespace {
 
+constexpr std::int64_t kNoVersion = -1;
 constexpr const char* kPageSize = "1000";
 constexpr Duration kDropExpiredEvery{60'000};
 // A failover may lose changes that were told already.
 constexpr Duration kReadAgainEvery{600'000};
 
-RedisResult first_of(std::vector<RedisResult> results) {
-  return results.empty() ? RedisResult{} : std::move(results.front());
-}
+// Of a single call.
+const RedisResult& first_of(const std::vector<RedisResult>& results) { return results.front(); }
 
 }  // namespace
 
@@ -28,15 +28,19 @@ bool RedisStoreCore::lists_are_usable() const {
   return lists_are_complete_ && list_writes_ == 0 && is_fresh(kRedisNewsAge);
 }
 
-TimePoint RedisStoreCore::list_time(const RedisSubmission* work) const {
-  if (options_.server_clock) return work ? work->time : test_time_.last();
+TimePoint RedisStoreCore::list_time() const {
+  if (options_.server_clock) return test_time_.last();
   return server_time_ + (moment() - server_time_at_);
 }
 
 // Time does not go back for answers that come late.
 void RedisStoreCore::take_server_time(TimePoint time, Duration ahead) {
   ahead_ = ahead;
-  if (time < list_time(nullptr) && server_time_ != TimePoint{}) return;
+  if (options_.server_clock && time > test_time_.last()) {
+    test_time_ = SteadyTime(time);
+    test_time_.advance(options_.server_clock->now());
+  }
+  if (time < list_time() && server_time_ != TimePoint{}) return;
   server_time_ = time;
   server_time_at_ = moment();
 }
@@ -54,14 +58,15 @@ bool RedisStoreCore::take_news(const RedisResult& result, std::size_t answer) {
     epoch_ = news->epoch;
   }
   // An older answer that comes late would undo what is known.
-  if (!news->is_complete || moment() - lists_read_at_ >= kReadAgainEvery) {
+  lists_are_old_ = lists_are_complete_ && moment() - lists_read_at_ >= kReadAgainEvery;
+  if (!news->is_complete) {
     lists_are_complete_ = false;
   } else if (news->version >= version_ && version_ >= 0) {
     lists_.apply(news->changes);
   }
   version_ = news->is_complete ? std::max(version_, news->version) : news->version;
   if (moment() - expired_dropped_ >= kDropExpiredEvery) {
-    lists_.drop_expired(list_time(nullptr));
+    lists_.drop_expired(list_time());
     expired_dropped_ = moment();
   }
   return true;
@@ -73,29 +78,44 @@ void RedisStoreCore::fetch_news() {
     const std::lock_guard lock(mutex_);
     if (news_is_underway_) return;
     news_is_underway_ = true;
-    const auto shared = settings();
-    RedisRequest request(keys_, shared);
-    request.add_news(version_);
-    calls = request.take();
+    calls = news_calls(version_);
   }
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
     const std::lock_guard lock(self->mutex_);
     self->news_is_underway_ = false;
-    if (!results.empty()) self->take_news(results.front(), 0);
+    self->take_news(first_of(results), 0);
   });
 }
 
-// Everything is read again: page after page into a new copy, then what happened meanwhile.
+// Everything is read again: which version it is at least, page after page into a new copy, then what
+// happened meanwhile.
 
 void RedisStoreCore::read_all_lists(Then then) {
+  std::vector<RedisCall> calls;
   {
     const std::lock_guard lock(mutex_);
     waiting_for_lists_.push_back(std::move(then));
     if (waiting_for_lists_.size() > 1) return;
-    version_before_reading_ = version_;
     read_lists_ = {};
+    calls = news_calls(kNoVersion);
   }
-  read_page("0");
+  call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
+    const auto* reply = answer_at(first_of(results), 0);
+    const auto news = reply ? news_of(*reply) : std::nullopt;
+    if (!news) return self->all_lists_read(false);
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->version_before_reading_ = news->version;
+    }
+    self->read_page("0");
+  });
+}
+
+std::vector<RedisCall> RedisStoreCore::news_calls(std::int64_t known_version) const {
+  const auto shared = settings();
+  RedisRequest request(keys_, shared);
+  request.add_news(known_version);
+  return request.take();
 }
 
 void RedisStoreCore::read_page(const std::string& cursor) {
@@ -107,8 +127,8 @@ void RedisStoreCore::read_page(const std::string& cursor) {
     request.add_shared(true, {"page", cursor, kPageSize});
     calls = request.take();
   }
-  call(std::move(calls), [self = shared_from_this()](std::vector<RedisResult> results) {
-    self->page_read(first_of(std::move(results)));
+  call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
+    self->page_read(first_of(results));
   });
 }
 
@@ -120,16 +140,11 @@ void RedisStoreCore::page_read(const RedisResult& result) {
   {
     const std::lock_guard lock(mutex_);
     read_lists_.apply(page->entries);
-    if (page->cursor == "0") {
-      const auto shared = settings();
-      RedisRequest request(keys_, shared);
-      request.add_news(version_before_reading_);
-      calls = request.take();
-    }
+    if (page->cursor == "0") calls = news_calls(version_before_reading_);
   }
   if (calls.empty()) return read_page(page->cursor);
-  call(std::move(calls), [self = shared_from_this()](std::vector<RedisResult> results) {
-    const auto last = first_of(std::move(results));
+  call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
+    const auto& last = first_of(results);
     {
       const std::lock_guard lock(self->mutex_);
       self->lists_ = std::move(self->read_lists_);
@@ -162,7 +177,7 @@ StateAnswer RedisStoreCore::list_answer(const RedisSubmission& work, std::size_t
   answer.available = lists_are_known && lists_are_complete_;
   if (!answer.available) return answer;
   if (!work.news) ++local_lookups_;
-  answer.contained = lists_.contains(std::get<ListContains>(work.ops[i]), list_time(&work));
+  answer.contained = lists_.contains(std::get<ListContains>(work.ops[i]), list_time());
   return answer;
 }
 
@@ -191,7 +206,7 @@ std::optional<std::vector<StateEntry>> RedisStoreCore::list_entries(const std::s
   });
   if (!answered.get_future().get()) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  auto entries = lists_.entries(filter, list_time(nullptr));
+  auto entries = lists_.entries(filter, list_time());
   for (auto& entry : entries) {
     entry.first -= ahead_;
     if (entry.expires != TimePoint{}) entry.expires -= ahead_;

@@ -1,126 +1,74 @@
-// Random operations and clock jumps: the embedded store gives every answer of the reference model.
+// Random operations and clock jumps: every store gives every answer of the reference model.
 // SLUICE_STORE_OPS and SLUICE_STORE_SEED give the number of operations and the seed
 // (scripts/prove-store).
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
-#include "random_operations.h"
-#include "store_worlds.h"
+#include "store_twins.h"
 
 namespace sluice::backends {
 namespace {
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
+constexpr std::uint64_t kSeed = 20'261'125;
 
-std::string time_text(const std::optional<TimePoint>& t) {
-  return t ? std::to_string(t->time_since_epoch().count()) : "-";
-}
-
-std::string text_of(const StateAnswer& a) {
-  return fmt::format(
-      "available {} unsure {} granted {} exceeded {} wait {} used {} committed {} greylist {} "
-      "contained {} seen {} {}",
-      a.available, a.unsure, a.granted, a.exceeded, a.wait.count(), a.used, a.by_committed_use,
-      static_cast<int>(a.greylist), a.contained, time_text(a.first_seen), time_text(a.last_seen));
-}
-
-std::string text_of(const StateEntry& e) {
-  const auto expires = e.kind == StateEntry::Kind::Limit ? 0 : e.expires.time_since_epoch().count();
-  return fmt::format("{} {} used {} reserved {} period {} first {} expires {} {}", e.key, e.name,
-                     e.used, e.reserved, e.period.count(), e.first.time_since_epoch().count(),
-                     expires, e.state);
-}
-
-std::vector<std::string> content_of(StateStore& store) {
-  std::vector<std::string> lines;
-  for (const auto kind : {StateEntry::Kind::Limit, StateEntry::Kind::Greylist,
-                          StateEntry::Kind::List, StateEntry::Kind::Seen}) {
-    StateQuery query;
-    query.kind = kind;
-    for (const auto& entry : store.show(query)) lines.push_back(text_of(entry));
+struct EmbeddedTwin {
+  static constexpr bool kForgetsReservations = true;
+  explicit EmbeddedTwin(const Clock& clock) { open(clock); }
+  void open(const Clock& clock) {
+    store.reset();
+    store = open_store(folder.path(), clock);
   }
-  return lines;
-}
+  static std::string key(const StateEntry& entry) { return entry.key; }
 
-struct Twins {
-  VirtualClock clock{kStart};
   TemporaryFolder folder;
-  ReferenceStore reference{clock};
-  std::unique_ptr<EmbeddedStore> embedded = open_store(folder.path(), clock);
-
-  std::uint64_t granted = 0, refused = 0, passed = 0;
-
-  void count(const StateOp& op, const StateAnswer& answer) {
-    if (std::holds_alternative<Reserve>(op)) ++(answer.granted ? granted : refused);
-    if (answer.greylist == GreylistState::Passed) ++passed;
-  }
-  void compare(const std::vector<StateOp>& ops) {
-    const auto expected = ask_all(reference, ops);
-    const auto got = ask_all(*embedded, ops);
-    for (std::size_t i = 0; i < ops.size(); ++i) {
-      count(ops[i], got[i]);
-      if (text_of(got[i]) == text_of(expected[i])) continue;
-      CAPTURE(i, ops[i].index());
-      REQUIRE(text_of(got[i]) == text_of(expected[i]));
-    }
-  }
-  void compare_content() {
-    const auto expected = content_of(reference), got = content_of(*embedded);
-    for (std::size_t i = 0; i < std::min(got.size(), expected.size()); ++i)
-      REQUIRE(got[i] == expected[i]);
-    REQUIRE(got.size() == expected.size());
-  }
-  void compare_administration(RandomOperations& random) {
-    const auto filter = fmt::format("limit{}", random.below(6));
-    if (random.one_in(2)) {
-      CHECK(embedded->grant(filter, 3, minutes(9)) == reference.grant(filter, 3, minutes(9)));
-      return;
-    }
-    const auto kind = static_cast<StateEntry::Kind>(random.below(4));
-    const auto what =
-        kind == StateEntry::Kind::Limit ? filter : fmt::format("g{}", random.below(9));
-    CHECK(embedded->forget(kind, what) == reference.forget(kind, what));
-  }
-  void restart() {
-    // The file knows the time of the last change only.
-    compare({SeenRecord{"restart", hours(1)}});
-    embedded.reset();
-    embedded = open_store(folder.path(), clock);
-    reference.restart();
-  }
+  std::unique_ptr<EmbeddedStore> store;
 };
 
 TEST_CASE(
     "embedded store: gives the answers of the reference model to random operations, across "
     "restarts") {
-  const auto operations = from_environment("SLUICE_STORE_OPS", 200'000);
-  const auto seed = from_environment("SLUICE_STORE_SEED", 20'261'125);
-  CAPTURE(seed);
-  RandomOperations random(seed);
-  Twins twins;
-  std::uint64_t done = 0, restarts = 0;
-  while (done < operations) {
-    CAPTURE(done);
-    const auto ops = random.submission();
-    twins.compare(ops);
-    done += ops.size();
-    twins.clock.advance(random.step());
-    if (random.one_in(500)) twins.compare_content();
-    if (random.one_in(400)) twins.compare_administration(random);
-    if (random.one_in(4000)) {
-      twins.restart();
-      ++restarts;
-    }
+  compare_with_the_model<EmbeddedTwin>(from_environment("SLUICE_STORE_OPS", 200'000),
+                                       from_environment("SLUICE_STORE_SEED", kSeed));
+}
+
+// One group of keys: the reference has one clock for all of them. Refusals are asked again each
+// time: a remembered one tells the use of the moment it was given.
+template <class World>
+struct RedisTwin {
+  static constexpr bool kForgetsReservations = false;
+  explicit RedisTwin(const Clock& clock) {
+    World::servers().empty();
+    open(clock);
+    World::servers().empty();
   }
-  twins.compare_content();
-  // The operations meet what they are meant to meet.
-  CHECK(restarts >= operations / 40'000);
-  CHECK(twins.granted > operations / 20);
-  CHECK(twins.refused > operations / 20);
-  CHECK(twins.passed > operations / 400);
+  void open(const Clock& clock) {
+    store.reset();
+    RedisStoreOptions options;
+    options.server_clock = &clock;
+    options.groups = 1;
+    options.deny_cache = false;
+    options.pepper = "of a random test, 32 bytes or more";
+    store = open_redis_store(World::servers().options(), options);
+  }
+  std::string key(const StateEntry& entry) const {
+    if (entry.kind == StateEntry::Kind::List) return entry.key;
+    if (entry.kind == StateEntry::Kind::Limit)
+      return store->shown_key(RedisKind::Limit, entry.key);
+    if (entry.kind == StateEntry::Kind::Seen) return store->shown_key(RedisKind::Seen, entry.key);
+    return store->shown_key(
+        entry.state == "allowed" ? RedisKind::AutoAllow : RedisKind::Greylist, entry.key);
+  }
+
+  std::unique_ptr<RedisStore> store;
+};
+
+TEMPLATE_TEST_CASE("redis store: gives the answers of the reference model to random operations",
+                   "[redis]", RedisSingle, RedisSentinel, RedisCluster) {
+  if (const char* missing = TestType::missing()) {
+    WARN(missing);
+    return;
+  }
+  compare_with_the_model<RedisTwin<TestType>>(from_environment("SLUICE_REDIS_OPS", 8'000),
+                                              from_environment("SLUICE_STORE_SEED", kSeed));
 }
 
 // By the definition and nothing else: what was let through, by the real time that passed, whatever
