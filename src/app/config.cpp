@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "app/open_store.h"
 #include "base/text.h"
 #include "mail/address.h"
 #include "mail/domain.h"
@@ -259,6 +260,8 @@ const std::vector<Row>& rows() {
       {{"redis.password_file", "", "File that holds the password alone."},
        to_path(&C::redis_password_file)},
       {{"redis.timeout", "100ms", "The longest wait for one round trip."}, to(&C::redis_timeout)},
+      {{"redis.names", "true", "Readable names stand beside the hashed keys."},
+       to(&C::redis_names)},
       {{"pepper_file", "", "At least 32 random bytes with which keys are hashed."},
        to_path(&C::pepper_file)},
       {{"addresses.localpart", "fold", "fold: ann@ and Ann@ are one; exact: two."},
@@ -342,8 +345,8 @@ const std::vector<Row>& rows() {
 // Keys of the design that this version reads and checks, but that nothing here acts on: said when one is set, because a
 // setting that silently does nothing is worse than none.
 bool has_no_effect(std::string_view path) {
-  static const std::vector<std::string_view> kGroups = {"redis.", "history.", "admin."};
-  static const std::vector<std::string_view> kKeys = {"pepper_file", "authserv_id"};
+  static const std::vector<std::string_view> kGroups = {"history.", "admin."};
+  static const std::vector<std::string_view> kKeys = {"authserv_id"};
   const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
   return std::any_of(kGroups.begin(), kGroups.end(), begins) ||
          std::find(kKeys.begin(), kKeys.end(), path) != kKeys.end();
@@ -427,12 +430,25 @@ void check_scanners(Reader& reader, const YamlNode& root) {
                     "`scanners.spam.address` needs `engine: rspamd` or `engine: spamd`");
 }
 
+// What belongs to the other store is said, what a start would refuse is refused.
+void check_store(Reader& reader, const YamlNode& root) {
+  if (reader.config.store == "redis") {
+    for (auto& mistake : redis_mistakes(reader.config))
+      reader.complain(*root.find("store"), std::move(mistake));
+    return;
+  }
+  for (const char* key : {"redis", "pepper_file"}) {
+    if (const YamlNode* node = root.find(key))
+      reader.diagnostics().warning("W107", node->span,
+                                   std::string("`") + key + "` has no effect without store: redis");
+  }
+}
+
 // What only shows when all keys are read.
 void check_whole(Reader& reader, const YamlNode& root) {
   const ServiceConfig& config = reader.config;
   if (config.policies.empty()) reader.complain(root, "`policies` names no policy file");
-  if (config.store == "redis")
-    reader.complain(*root.find("store"), "store: redis is not part of this version");
+  check_store(reader, root);
   check_listeners(reader, root);
   check_scanners(reader, root);
 }

@@ -30,6 +30,7 @@ struct ServiceConfig {
   std::vector<std::string> redis_servers, redis_sentinels, redis_cluster;
   std::string redis_master, redis_username, redis_password_file;
   Duration redis_timeout{100};
+  bool redis_names = true;
   std::string pepper_file;
   bool fold_local_part = true;
   std::string delimiter = "+";

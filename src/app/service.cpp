@@ -17,14 +17,15 @@
 #include "app/logging.h"
 #include "app/notify.h"
 #include "app/open_scanners.h"
+#include "app/open_store.h"
 #include "app/policy_loading.h"
 #include "app/shadow_evidence.h"
 #include "app/signals.h"
 #include "app/state_commands.h"
 #include "app/status.h"
+#include "app/store_watch.h"
 #include "backends/cares_resolver.h"
 #include "backends/dns_lists.h"
-#include "backends/embedded_store.h"
 #include "engine/ledger.h"
 #include "engine/local_limiter.h"
 #include "facts/geo_database.h"
@@ -81,7 +82,8 @@ class Service final : public milter::SessionSource {
   engine::Ledger ledger_;
   engine::LocalLimiter local_limiter_{clock_};
   std::unique_ptr<Generations> generations_;
-  std::unique_ptr<backends::EmbeddedStore> store_;
+  std::unique_ptr<backends::StateStore> store_;
+  StoreWatch store_watch_;
   std::unique_ptr<backends::CaresResolver> dns_;
   std::unique_ptr<backends::DnsLists> lists_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
@@ -119,8 +121,11 @@ Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& pa
 }
 
 int Service::open_backends() {
-  auto store = backends::EmbeddedStore::open(config_.state, clock_, {});
-  if (!store) return fail(kUnavailable, "state: " + store.error().what);
+  auto store = open_store(config_, clock_);
+  if (!store) {
+    const bool is_redis_mistake = config_.store == "redis" && store.error().cause == Cause::Config;
+    return fail(is_redis_mistake ? kConfig : kUnavailable, "state: " + store.error().what);
+  }
   store_ = std::move(*store);
   backends::CaresOptions options;
   options.servers = config_.dns_servers;
@@ -224,7 +229,7 @@ int Service::start() {
   const auto program = generations_->current();
   std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", "
             << program->rules().size() << " rules, at " << listening() << " (engine " << config_.engine
-            << "), store " << config_.store << " in " << config_.state << "\n";
+            << "), store " << store_line(config_) << "\n";
   for (const milter::Listener& listener : listeners_) std::cerr << listener.attach_lines();
   log_info("serving " + listening() + " engine=" + config_.engine + " policy=" + program->policy() + "@" +
            program->version());
@@ -276,6 +281,8 @@ void Service::tick() {
     ledger_.renew(*store_);
     renewed_ = clock_.now();
   }
+  if (const auto remark = store_watch_.look(store_->health(), clock_.now()))
+    remark->is_warning ? log_warning(remark->text) : log_info(remark->text);
   generations_->reload_changed_files();
   tell_turned_away();
   watch_lists_of(generations_->current());
@@ -335,6 +342,8 @@ ServiceStatus Service::status() const {
   status.places = front_end_->places();
   status.reload = generations_->state();
   status.store = store_->health();
+  status.store_degraded = store_watch_.line();
+  status.store_degraded_minutes = store_watch_.report().minutes;
   status.dns = dns_->counts();
   status.lists = lists_->health();
   status.scanners = scanners_.health();

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <future>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "app/given_facts.h"
@@ -21,6 +23,7 @@ using backends::StateQuery;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
+constexpr std::chrono::seconds kLongestStoreWait{10};
 constexpr std::size_t kDefaultShown = 100, kMostShown = 100'000;
 
 std::string text_of(const json& arguments, const char* name) {
@@ -147,6 +150,16 @@ Result<Element> find_element(const StatePlaces& places, const json& arguments) {
   return found;
 }
 
+// Waits for the store; false: it is away.
+bool is_done(backends::StateStore& store, backends::StateOp op) {
+  auto answered = std::make_shared<std::promise<bool>>();
+  auto available = answered->get_future();
+  store.submit({std::move(op)}, [answered](const std::vector<backends::StateAnswer>& answers) {
+    answered->set_value(answers.at(0).available);
+  });
+  return available.wait_for(kLongestStoreWait) == std::future_status::ready && available.get();
+}
+
 ControlReply change_list(const StatePlaces& places, const json& arguments, bool add) {
   auto found = find_element(places, arguments);
   if (!found) return usage(found.error().what);
@@ -160,11 +173,7 @@ ControlReply change_list(const StatePlaces& places, const json& arguments, bool 
     if (!network && found->element.address) network = Network(*found->element.address, 128);
     op = backends::ListAdd{found->list->name, found->element.text, network, keep};
   }
-  bool available = false;
-  places.store.submit({std::move(op)}, [&](const std::vector<backends::StateAnswer>& answers) {
-    available = answers.at(0).available;
-  });
-  if (!available) return {kTemporary, "the store is away\n", "{}"};
+  if (!is_done(places.store, std::move(op))) return {kTemporary, "the store is away\n", "{}"};
   return {kOk,
           found->element.text + (add ? " added to " : " removed from ") + found->list->name + "\n",
           "{}"};

@@ -160,6 +160,7 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
                     {"error", s.reload.last_error}};
   json["store"] = {{"available", s.store.available},
                    {"what", s.store.what},
+                   {"degraded_minutes", s.store_degraded_minutes},
                    {"degraded_decisions", counters.degraded()}};
   json["dns"] = {{"asked", s.dns.asked},
                  {"cached", s.dns.cached},
@@ -181,6 +182,10 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   return json;
 }
 
+std::string store_degraded(const ServiceStatus& s) {
+  return s.store_degraded.empty() ? std::string() : "\n           " + s.store_degraded;
+}
+
 }  // namespace
 
 ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
@@ -188,14 +193,15 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
   reply.text = fmt::format(
       "state      {}, up {}\npolicy     {}, {} rules\n           {}\nlistening  {} (engine "
       "{})\n{}sessions   {} open, {} served{}\n"
-      "store      {}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
+      "store      {}{}{}\ndns        {} asked, {} from the cache, {} sent, {} failed\n"
       "{}"
       "messages   {} accepted, {} quarantined, {} discarded\nanswers    {} rejected, {} deferred, "
       "{} disconnected\n",
       attached(s), render_duration(seconds_only(s.uptime)), s.policy, s.rules,
       reload_line(s.reload), s.listening, s.engine, place_lines(s), s.open_sessions,
       s.sessions_served, broken(s),
-      s.store.available ? "" : "AWAY: ", s.store.what, s.dns.asked, s.dns.cached, s.dns.sent,
+      s.store.available ? "" : "AWAY: ", s.store.what, store_degraded(s),
+      s.dns.asked, s.dns.cached, s.dns.sent,
       s.dns.failed, list_lines(s.lists), counters.messages(), counters.of(mail::Action::Quarantine),
       counters.of(mail::Action::Discard), counters.of(mail::Action::Reject),
       counters.of(mail::Action::Defer), counters.of(mail::Action::Disconnect));

@@ -20,6 +20,8 @@ struct ServiceStatus {
   Duration uptime{0};
   ReloadState reload;
   backends::StateHealth store;
+  std::string store_degraded;  // "3 degraded minutes, …"; empty: none
+  std::uint64_t store_degraded_minutes = 0;
   backends::DnsCounts dns;
   std::vector<backends::ListHealth> lists;
   std::vector<backends::ScannerHealth> scanners;

@@ -57,8 +57,7 @@ class EmbeddedStore final : public StateStore {
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;
   StateHealth health() const override;
 
-  // Waits until everything submitted so far is on disk; false when it is not by then.
-  bool flush(Duration most);
+  bool flush(Duration most) override;  // to disk
   // Submissions that may have changed something, and how many of them are on disk, in order.
   struct Progress {
     std::uint64_t changes = 0, written = 0;

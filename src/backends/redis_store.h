@@ -62,6 +62,7 @@ class RedisStore final : public StateStore {
   std::size_t forget(StateEntry::Kind kind, const std::string& filter) override;
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;
   StateHealth health() const override;
+  bool flush(Duration most) override;  // every server has answered what was sent
 
   RedisStoreCounts counts() const;
   // The key that show() prints for a state key of that kind (lists: the list's own name).

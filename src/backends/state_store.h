@@ -221,6 +221,8 @@ class StateStore {
   // for `keep` from now; again replaces, 0 ends it. Returns how many entries.
   virtual std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) = 0;
   virtual StateHealth health() const = 0;
+  // Waits until everything submitted so far is where it is kept; false when it is not by then.
+  virtual bool flush(Duration /*most*/) { return true; }
 };
 
 }  // namespace sluice::backends

@@ -92,7 +92,7 @@ TEST_CASE("config: scanners have one address or several") {
 
 TEST_CASE("config: what `run` would refuse is refused when it is read") {
   for (const char* line :
-       {"store: redis", "engine: libmilter\nlisten: inet:0.0.0.0:7357",
+       {"engine: libmilter\nlisten: inet:0.0.0.0:7357",
         "engine: libmilter\nlisten: [unix:/a, unix:/b]",
         "engine: libmilter\nlisten: {at: inet:192.0.2.1:7357, allow_from: [192.0.2.0/24]}",
         "engine: libmilter\nlisten: {at: unix:/a, allow_users: [root]}",

@@ -37,6 +37,17 @@ TEST_CASE("siphash13: agrees with another implementation for every length of the
   CHECK(siphash13(SipKey{0, 1}, "abc") != siphash13(SipKey{}, "abc"));
 }
 
+// Expected values from OpenSSL: `openssl mac -macopt hexkey:000102…0f -macopt size:16 SIPHASH`.
+TEST_CASE("siphash24_128: agrees with another implementation") {
+  const SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  // a3817f04ba25a8e6 6df67214c7550293 as bytes
+  CHECK(siphash24_128(key, "") == Hash128{0xe6a825ba047f81a3, 0x930255c71472f66d});
+  CHECK(siphash24_128(key, std::string_view("\0", 1)) ==
+        Hash128{0x44af996bd8c187da, 0x45fc229b11597634});
+  CHECK(siphash24_128(key, "abcdefghijklmno") == Hash128{0x66c7b7f1b3efc5ac, 0x3fd048d001857b49});
+  CHECK_FALSE(siphash24_128(SipKey{1, 0}, "abc") == siphash24_128(SipKey{}, "abc"));
+}
+
 TEST_CASE("keyed_hash: the same text hashes alike, a thousand short texts all differently") {
   CHECK(keyed_hash("ann@example.com") == keyed_hash(std::string("ann@example.com")));
   std::set<std::uint64_t> seen;
