@@ -134,6 +134,20 @@ TEST_CASE("config: callouts are off without their section, and have caps and net
   }
 }
 
+TEST_CASE("config: store: redis says what it lacks, and keys of the other store are told") {
+  const auto text = [](const std::string& lines) {
+    return load("policies: [a.yaml]\n" + lines).diagnostics.render();
+  };
+  CHECK(text("store: redis\n").find("needs one of redis.servers, redis.sentinels") != std::string::npos);
+  CHECK(text("store: redis\n").find("needs pepper_file") != std::string::npos);
+  CHECK(text("store: redis\nredis: {sentinels: ['127.0.0.1:26379']}\n").find("go together") !=
+        std::string::npos);
+  CHECK(text("store: redis\nredis: {servers: ['127.0.0.1:6379']}\npepper_file: /nonexistent\n")
+            .find("pepper_file: /nonexistent: No such file") != std::string::npos);
+  CHECK(text("redis: {servers: ['127.0.0.1:6379']}\n")
+            .find("`redis` has no effect without store: redis") != std::string::npos);
+}
+
 TEST_CASE("config: without a policy there is nothing to serve") { CHECK_FALSE(load("store: embedded\n").diagnostics.ok()); }
 
 TEST_CASE("config: the shipped file has every key, and loads") {
