@@ -44,7 +44,7 @@ TEST_CASE("siphash24_128: agrees with another implementation") {
   CHECK(siphash24_128(key, "") == Hash128{0xe6a825ba047f81a3, 0x930255c71472f66d});
   CHECK(siphash24_128(key, std::string_view("\0", 1)) ==
         Hash128{0x44af996bd8c187da, 0x45fc229b11597634});
-  CHECK(siphash24_128(key, "abcdefghijklmno") == Hash128{0x66c7b7f1b3efc5ac, 0x3fd048d001857b49});
+  CHECK(siphash24_128(key, "abcdefghijklmno") == Hash128{0x66c7b7f1b3efc5ac, 0x3fd048d0018549b7});
   CHECK_FALSE(siphash24_128(SipKey{1, 0}, "abc") == siphash24_128(SipKey{}, "abc"));
 }
 
