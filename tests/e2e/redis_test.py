@@ -18,7 +18,7 @@ class Outages:
     def hold(self, name):
         accident = next(a for a in mail_over_redis.ACCIDENTS if a[0] == name)
         try:
-            done = mail_over_redis.Round(self.mta, accident, 15, PATIENCE_MS)
+            done = mail_over_redis.Round(self.mta, accident, 30, PATIENCE_MS)
         except loopback.Unavailable as reason:
             raise unittest.SkipTest(str(reason))
         print("\n" + mail_over_redis.HEAD + "\n" + done.row)
