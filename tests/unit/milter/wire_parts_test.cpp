@@ -198,7 +198,8 @@ TEST_CASE("answers: an edit is written when the MTA takes its action") {
     std::string out;
   };
   const std::vector<Row> rows = {
-      {{Kind::AddHeader, "X-A", "yes", 0}, frame_of('h', "X-A\0yes\0"s)},
+      // Inserted beyond the last one: kBehindAllFields is 0x186a0.
+      {{Kind::AddHeader, "X-A", "yes", 0}, frame_of('i', "\0\1\x86\xa0X-A\0yes\0"s)},
       {{Kind::InsertHeader, "X-A", "yes", 2}, frame_of('i', "\0\0\0\2X-A\0yes\0"s)},
       {{Kind::SetHeader, "X-A", "yes", 0}, frame_of('m', "\0\0\0\1X-A\0yes\0"s)},
       {{Kind::RemoveHeader, "X-A", "", 3}, frame_of('m', "\0\0\0\3X-A\0\0"s)},
@@ -216,7 +217,8 @@ TEST_CASE("answers: an edit is written when the MTA takes its action") {
     nothing.actions = 0;
     CHECK(written(nothing, row.edit, 2).empty());
   }
-  CHECK(written(all_of(step::kHeaderLeadingSpace), rows[0].edit) == frame_of('h', "X-A\0 yes\0"s));
+  CHECK(written(all_of(step::kHeaderLeadingSpace), rows[0].edit) ==
+        frame_of('i', "\0\1\x86\xa0X-A\0 yes\0"s));
 }
 
 TEST_CASE("answers: a large body goes in pieces, a value too long for a frame not at all") {
