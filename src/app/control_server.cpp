@@ -112,7 +112,8 @@ std::string answer_control_request(const ControlCommands& commands, const std::s
   json wire;
   wire["exit"] = reply.exit;
   wire["text"] = reply.text;
-  wire["data"] = json::parse(reply.json, nullptr, false);
+  json data = json::parse(reply.json, nullptr, false);
+  wire["data"] = data.is_discarded() ? json::object() : std::move(data);
   return wire.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
