@@ -56,7 +56,7 @@ std::string due(const PlayedStep& step, const peer::Negotiation& agreed) {
   if (!step.is_asked || !agreed.answers(step.event)) return {};
   std::string all;
   for (const char edit : step.edits) {
-    const std::uint32_t action = edit == 'h' ? 0x1 : edit == 'm' ? 0x10 : 0x20;
+    const std::uint32_t action = edit == 'i' ? 0x1 : edit == 'm' ? 0x10 : 0x20;
     if ((agreed.actions & action) != 0) all += edit;
   }
   return all + step.answer;

@@ -238,7 +238,8 @@ class RandomSessions::Play {
     const std::string answer = text == "refused"   ? "y554 5.7.1 no text"
                                : text == "dropped" ? "d"
                                                    : "c";
-    std::string edits = marked && answer == "c" ? "h" + std::string(spam, 'm') : "";
+    // What the message came with is changed first, then comes what is new.
+    std::string edits = marked && answer == "c" ? std::string(spam, 'm') + "i" : "";
     if (text == "held") edits += 'q';
     add(Event::EndOfBody, macros + frame(Command::EndOfBody), answer, edits);
   }
