@@ -228,6 +228,14 @@ void read_callout_port(Reader& r, const YamlNode& node) {
   r.config.callout_port = *port;
 }
 
+// It stands in front of the field and is what forged ones are known by, so it must be a plain name.
+void read_authserv_id(Reader& r, const YamlNode& node) {
+  const std::string text = r.text(node);
+  if (!mail::to_ascii_domain(text))
+    return r.complain(node, "`" + text + "` is no host name; write mx.example.com");
+  r.config.authserv_id = text;
+}
+
 struct Row {
   ConfigKey key;
   Read read;
@@ -311,8 +319,12 @@ const std::vector<Row>& rows() {
        read_facts},
       {{"trusted_relays", "", "Own relays in front of this host."},
        [](Reader& r, const YamlNode& node) { r.config.trusted_relays = networks(r, node); }},
-      {{"authserv_id", "", "Name in Authentication-Results; empty: the MTA's."},
-       to(&C::authserv_id)},
+      {{"authserv_id", "",
+        "Name of this host in the Authentication-Results that it adds; empty: it adds none."},
+       read_authserv_id},
+      {{"dmarc.org_domain", "tree-walk",
+        "How DMARC finds the organizational domain: tree-walk (RFC 9989) or psl."},
+       to(&C::dmarc_by_suffix_list, "psl", "tree-walk")},
       {{"reply.id", "true", "Refusals end with (id …), the id= of their log line."}, to(&C::reply_id)},
       {{"log.to", "stderr", "stderr, syslog or a file."}, to(&C::log_to)},
       {{"log.format", "logfmt", "logfmt or json."}, one_of(&C::log_format, {"logfmt", "json"})},
@@ -346,10 +358,8 @@ const std::vector<Row>& rows() {
 // setting that silently does nothing is worse than none.
 bool has_no_effect(std::string_view path) {
   static const std::vector<std::string_view> kGroups = {"history.", "admin."};
-  static const std::vector<std::string_view> kKeys = {"authserv_id"};
   const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
-  return std::any_of(kGroups.begin(), kGroups.end(), begins) ||
-         std::find(kKeys.begin(), kKeys.end(), path) != kKeys.end();
+  return std::any_of(kGroups.begin(), kGroups.end(), begins);
 }
 
 void unknown_key(Reader& reader, const std::string& path, const policy::Scalar& key) {

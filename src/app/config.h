@@ -54,6 +54,7 @@ struct ServiceConfig {
   std::vector<policy::FactSignature> facts;
   std::vector<Network> trusted_relays;
   std::string authserv_id;
+  bool dmarc_by_suffix_list = false;
   bool reply_id = true;
   std::string log_to = "stderr", log_format = "logfmt", log_level = "info";
   Duration history_keep{7 * 86'400'000LL};

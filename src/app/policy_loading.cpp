@@ -42,25 +42,23 @@ std::string_view why_unanswered(const policy::UsedFact& fact, const ServiceConfi
   if (fact.origin == policy::UsedFact::Origin::Declared)
     return "this version asks nobody for facts of the site";
   struct Row {
-    std::string_view start, why;
+    std::string_view start;
+    bool is_configured;
+    std::string_view why;
   };
-  static constexpr Row kRows[] = {
-      {"dkim.", "this version verifies no signatures"},
-      {"dmarc.", "this version does not evaluate DMARC"},
-      {"arc.", "this version verifies no signatures"},
+  const Row rows[] = {
+      {"client.country", !config.geoip_country.empty(), "`geoip.country` is not set"},
+      {"client.asn", !config.geoip_asn.empty(), "`geoip.asn` is not set"},
+      {"spam.", !config.spam_engine.empty(), "`scanners.spam` is not set"},
+      {"virus.", !config.virus_clamd.empty(), "`scanners.virus` is not set"},
+      {"sender.deliverable", config.callout, "`callout` is not set"},
+      {"rcpt.deliverable", config.callout, "`callout` is not set"},
   };
   const std::string_view name = fact.signature.name;
-  if (name == "client.country" && config.geoip_country.empty()) return "`geoip.country` is not set";
-  const auto is_of = [name](std::string_view group) { return name.substr(0, group.size()) == group; };
-  if (is_of("spam.") && config.spam_engine.empty()) return "`scanners.spam` is not set";
-  if (is_of("virus.") && config.virus_clamd.empty()) return "`scanners.virus` is not set";
-  if (name == "client.asn" && config.geoip_asn.empty()) return "`geoip.asn` is not set";
-  if (!config.callout && (name == "sender.deliverable" || name == "rcpt.deliverable"))
-    return "`callout` is not set";
-  const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [name](const Row& r) {
-    return name.substr(0, r.start.size()) == r.start;
+  const auto* row = std::find_if(std::begin(rows), std::end(rows), [name](const Row& r) {
+    return !r.is_configured && name.substr(0, r.start.size()) == r.start;
   });
-  return row != std::end(kRows) ? row->why : std::string_view();
+  return row != std::end(rows) ? row->why : std::string_view();
 }
 
 }  // namespace

@@ -160,6 +160,10 @@ int Service::open_backends() {
   services_.settings.trusted_relays = config_.trusted_relays;
   services_.settings.delimiters = config_.delimiter;
   services_.settings.fold_local_part = config_.fold_local_part;
+  services_.settings.authserv_id = config_.authserv_id;
+  services_.settings.organizational_domain = config_.dmarc_by_suffix_list
+                                                 ? facts::OrganizationalDomain::PublicSuffixList
+                                                 : facts::OrganizationalDomain::TreeWalk;
   services_.settings.country = std::move(*country);
   services_.settings.asn = std::move(*asn);
   services_.resources = config_.resources;

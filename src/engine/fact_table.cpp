@@ -4,7 +4,9 @@
 #include <array>
 
 #include "engine/message_text.h"
+#include "engine/signature_stream.h"
 #include "engine/state_key.h"
+#include "facts/dns_answers.h"
 #include "facts/message_content.h"
 
 namespace sluice::engine {
@@ -54,6 +56,11 @@ FactTable::FactTable(const Services& services, const policy::Program& program, S
     if (name == "spam.symbols") own_symbols_ = static_cast<FactIndex>(life_.size() - 1);
   }
   if (scans_.is_needed()) streams_.push_back(&scans_);
+  if (!services.settings.authserv_id.empty() || names("dkim.") || names("dmarc.") ||
+      names("arc.")) {
+    signature_stream_ = std::make_unique<SignatureStream>();
+    streams_.push_back(signature_stream_.get());
+  }
 }
 
 // Of a fact that the program names, also as the argument of another.
@@ -255,6 +262,11 @@ const Value* FactTable::known(FactIndex index, std::uint32_t recipient) {
 }
 
 void FactTable::ask_ahead(mail::Stage stage) {
+  if (stage == mail::Stage::Headers && signatures() != nullptr) {
+    facts::ContextAnswers answers(*this);
+    signatures()->ask_keys(answers);
+  }
+  if (stage == mail::Stage::Mail && !services_.settings.authserv_id.empty()) fact("spf.result");
   const auto& used = program_.facts();
   for (std::size_t i = 0; i < used.size(); ++i) {
     const auto& signature = used[i].signature;
@@ -369,6 +381,10 @@ const std::optional<TimePoint>* FactTable::first_seen(const IpAddress& client) {
   store_was_away_ = !first_seen_slot_->answer->available;
   first_seen_ = first_seen_slot_->answer->first_seen;
   return &first_seen_;
+}
+
+facts::MessageSignatures* FactTable::signatures() {
+  return signature_stream_ ? signature_stream_->signatures() : nullptr;
 }
 
 const facts::MessageContent* FactTable::content() {

@@ -5,6 +5,7 @@
 // Threads: the session's. Values it points to stay good until the next event of the session.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@
 #include "policy/program.h"
 
 namespace sluice::engine {
+
+class SignatureStream;
 
 class FactTable final : public policy::FactSource, public facts::FactContext {
  public:
@@ -78,6 +81,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   }
   const mail::Message* message() const override { return known_.message.get(); }
   const facts::MessageContent* content() override;
+  facts::MessageSignatures* signatures() override;
   const std::string* profile() const override {
     return known_.profile ? &*known_.profile : nullptr;
   }
@@ -117,6 +121,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   StateRequests& requests_;
   Questions questions_;
   MessageScans scans_;
+  std::unique_ptr<SignatureStream> signature_stream_;  // null: nothing needs it
   std::vector<ContentStream*> streams_;
   std::vector<Life> life_;  // of each fact of the program
   EventFacts* event_ = nullptr;

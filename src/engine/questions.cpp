@@ -28,6 +28,13 @@ std::int64_t since_us(SteadyPoint start) {
 // Beyond the deadline of the event, which the session keeps by itself.
 constexpr Duration kCalloutLag{60'000};
 
+// Keys and DMARC records: what one domain's SPF record makes us ask must not hide what another domain
+// says.
+bool is_of_signatures(std::string_view name, DnsType type) {
+  return type == DnsType::Txt &&
+         (name.substr(0, 7) == "_dmarc." || name.find("._domainkey.") != std::string_view::npos);
+}
+
 const DnsAnswer& budget_used_up() {
   static const DnsAnswer answer{.status = DnsStatus::Budget, .records = {}};
   return answer;
@@ -49,8 +56,9 @@ const DnsAnswer* Questions::dns(std::string_view name, DnsType type, TimePoint d
   key += dns_type_name(type);
   auto found = dns_.find(key);
   if (found == dns_.end()) {
-    if (backends_.dns == nullptr || dns_asked_ >= facts::kMaxDnsLookups) return &budget_used_up();
-    ++dns_asked_;
+    int& asked = is_of_signatures(name, type) ? signatures_asked_ : dns_asked_;
+    if (backends_.dns == nullptr || asked >= facts::kMaxDnsLookups) return &budget_used_up();
+    ++asked;
     auto lookup = std::make_shared<Lookup<Timed<DnsAnswer>>>();
     found = dns_.emplace(std::move(key), lookup).first;
     backends_.dns->query(
@@ -122,7 +130,7 @@ std::int64_t Questions::waited_us() const {
 }
 
 void Questions::begin_transaction() {
-  dns_asked_ = 0;
+  dns_asked_ = signatures_asked_ = 0;
   spam_.reset();
   virus_.reset();
   callouts_asked_ = 0;

@@ -29,7 +29,7 @@ class Questions {
   explicit Questions(Backends backends) : backends_(backends) {}
 
   // nullptr: not there yet; the round will wait for it. Beyond facts::kMaxDnsLookups of a
-  // transaction: Budget.
+  // transaction: Budget. Keys and DMARC records have that many of their own.
   const backends::DnsAnswer* dns(std::string_view name, backends::DnsType type, TimePoint deadline);
   // `ask` is called once for a message, by the first who wants to know.
   template <class Answer>
@@ -72,7 +72,7 @@ class Questions {
   // By address; not there before the first, most sessions ask none.
   std::unique_ptr<std::unordered_map<std::string, TimedLookup<backends::CalloutAnswer>, KeyedHash>>
       callouts_;
-  int dns_asked_ = 0, callouts_asked_ = 0;
+  int dns_asked_ = 0, signatures_asked_ = 0, callouts_asked_ = 0;
   std::int64_t forgotten_us_ = 0, begin_event_us_ = 0;
   std::vector<std::function<bool(std::function<void()>)>> missing_;
 };

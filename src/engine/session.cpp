@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "engine/decision_id.h"
 #include "engine/session_state.h"
+#include "facts/authentication_results.h"
 
 namespace sluice::engine {
 
@@ -109,6 +111,16 @@ void Session::State::begin_message() {
   choose_message_profile();
 }
 
+// Also of fields beyond what is kept: a reader further on sees them.
+void Session::State::note_claim(const std::string& name, const std::string& value) {
+  const std::string& own = services.settings.authserv_id;
+  if (own.empty() || !equal_folded(trim(name), facts::kResultsField)) return;
+  ++transaction.results_fields;
+  if (facts::claimed_authserv_id(value) == fold(own) &&
+      transaction.claims.size() < facts::kMaxClaims)
+    transaction.claims.push_back(transaction.results_fields);
+}
+
 void Session::State::begin_content() {
   if (transaction.has_content) return;
   transaction.has_content = true;
@@ -180,6 +192,7 @@ Session::Session(const Services& services, policy::ProgramPtr program)
 Session::~Session() = default;
 
 const policy::Program& Session::program() const { return *state_->program; }
+bool Session::wants_content() const { return !state_->services.settings.authserv_id.empty(); }
 const std::string& Session::sid() const { return state_->sid; }
 
 Progress Session::connect(mail::Connection connection) {
@@ -235,6 +248,7 @@ Progress Session::unknown_command(std::string line) {
 void Session::header(std::string name, std::string value) {
   State& state = *state_;
   if (!state.known.message) state.begin_message();
+  state.note_claim(name, value);
   mail::Message& message = *state.known.message;
   const Resources& caps = state.services.resources;
   const std::size_t bytes = name.size() + value.size() + 3;  // the colon and the line end

@@ -94,6 +94,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const policy::Program& program() const;
+  // Header and body are wanted whatever the rules read: for Authentication-Results.
+  bool wants_content() const;
   const std::string& sid() const;
 
   // Events, in the order of the protocol. What the MTA learned late (TLS and login macros, queue

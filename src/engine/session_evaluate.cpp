@@ -4,6 +4,7 @@
 
 #include "engine/decision_id.h"
 #include "engine/session_state.h"
+#include "facts/authentication_results.h"
 #include "mail/reply_code.h"
 
 namespace sluice::engine {
@@ -59,6 +60,7 @@ void Session::State::evaluate() {
   }
   if (!out->is_pending) choose_answer();
   if (!out->is_pending) compose();
+  if (!out->is_pending) compose_results();
 }
 
 void Session::State::evaluate_stage(StageEvent& event) {
@@ -257,6 +259,27 @@ void Session::State::compose() {
   if (!text || !help) return;
   reply_text = answer.text != policy::kNoTemplate ? std::move(*text) : answer.plain_text;
   reply_help = std::move(*help);
+}
+
+// Whose mail is stamped: not what our own users send, nor what a relay of ours has judged at the edge.
+bool Session::State::adds_results() const {
+  const facts::FactSettings& settings = services.settings;
+  if (settings.authserv_id.empty() || !known.message || !known.envelope) return false;
+  const auto& client = known.connection.client_ip;
+  const auto& relays = settings.trusted_relays;
+  const bool from_relay = client && std::any_of(relays.begin(), relays.end(), [&](const auto& net) {
+    return net.contains(*client);
+  });
+  return !from_relay;
+}
+
+void Session::State::compose_results() {
+  results.reset();
+  const bool is_kept = !answer || answer.action == mail::Action::Quarantine;
+  if (stage != Stage::End || !is_kept || !adds_results() || known.envelope->login) return;
+  facts.enter(here->facts);
+  results = facts::authentication_results(facts);
+  out->is_pending = !results;
 }
 
 }  // namespace sluice::engine

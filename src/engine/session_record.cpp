@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/edits.h"
 #include "engine/session_state.h"
+#include "facts/authentication_results.h"
 
 namespace sluice::engine {
 
@@ -49,6 +50,22 @@ const Rule* Session::State::answering_rule() const {
   return nullptr;
 }
 
+// Forged fields first and from the highest number down: taking one out renumbers those behind it on
+// Postfix, as a field on top does with all.
+std::vector<mail::Edit> Session::State::edits() const {
+  using Kind = mail::Edit::Kind;
+  const std::string name(facts::kResultsField);
+  std::vector<mail::Edit> edits;
+  if (adds_results()) {
+    for (auto claim = transaction.claims.rbegin(); claim != transaction.claims.rend(); ++claim)
+      edits.push_back({Kind::RemoveHeader, name, {}, *claim});
+  }
+  for (mail::Edit& edit : edits_of(transaction.actions, *known.message, known.accepted))
+    edits.push_back(std::move(edit));
+  if (results) edits.push_back({Kind::InsertHeader, name, *results, 0});
+  return edits;
+}
+
 mail::Verdict Session::State::verdict() {
   mail::Verdict verdict;
   verdict.action = answer ? answer.action : Action::Continue;
@@ -60,7 +77,7 @@ mail::Verdict Session::State::verdict() {
   }
   const bool is_kept = verdict.action == Action::Continue || verdict.action == Action::Quarantine;
   if (stage == Stage::End && is_kept && known.message)
-    verdict.edits = edits_of(transaction.actions, *known.message, known.accepted);
+    verdict.edits = edits();
   if (verdict.action == Action::Quarantine)
     verdict.edits.push_back(
         {mail::Edit::Kind::Quarantine,

@@ -36,6 +36,8 @@ struct Transaction {
   Duration waited{0};  // of message_deadline
   bool is_open = false;
   bool has_content = false;         // the streams have begun
+  int results_fields = 0;           // Authentication-Results that came
+  std::vector<int> claims;          // those of them in our name, numbered from 1, ascending
   std::optional<TimePoint> paused;  // body() asked for a pause then
 };
 
@@ -50,6 +52,7 @@ class Session::State {
   void begin_transaction(mail::Envelope envelope);
   void set_tls(mail::Tls tls);
   void begin_message();  // at DATA, or at what comes first when DATA is not negotiated
+  void note_claim(const std::string& name, const std::string& value);
   void begin_content();  // before anything of the body is given on
   bool begin_pause();
   void end_pause();
@@ -69,6 +72,8 @@ class Session::State {
   Found refusal_of_session() const;
   Found marked() const;
   void compose();
+  bool adds_results() const;
+  void compose_results();
   std::optional<std::string> render(policy::TemplateId text, const Found& found);
 
   // --- settlement (session_settle.cpp) ---
@@ -98,6 +103,7 @@ class Session::State {
 
   // --- telling (session_record.cpp) ---
   mail::Verdict verdict();
+  std::vector<mail::Edit> edits() const;
   DecisionRecord record(const mail::Verdict& verdict);
   void tell_exemptions(DecisionRecord& record) const;
   void tell_would(DecisionRecord& record) const;
@@ -132,6 +138,7 @@ class Session::State {
   std::string id;  // short id, drawn when a refusal is written
   Found answer;
   std::string reply_text, reply_help;
+  std::optional<std::string> results;  // value of our Authentication-Results
   bool is_over_cap = false;
   std::vector<backends::StateOp> to_store, to_local;
 

@@ -30,6 +30,9 @@ inline constexpr int kMaxCallouts = 100;  // of one transaction; beyond it unkno
 
 class GeoDatabase;  // facts/geo_database.h
 
+// How DMARC finds the organizational domain: RFC 9989's walk, or the list of public suffixes.
+enum class OrganizationalDomain : std::uint8_t { TreeWalk, PublicSuffixList };
+
 // What the site says once, for all facts.
 struct FactSettings {
   std::vector<Network> trusted_relays;
@@ -37,6 +40,9 @@ struct FactSettings {
   bool fold_local_part = true;
   std::shared_ptr<const GeoDatabase> country, asn;  // null: the facts are none
   std::string server_name;                          // when the MTA does not tell
+  OrganizationalDomain organizational_domain = OrganizationalDomain::TreeWalk;
+  // Each accepted message gets an Authentication-Results field of this name; empty: none does.
+  std::string authserv_id;
 };
 
 struct RecipientCounts {
@@ -45,7 +51,8 @@ struct RecipientCounts {
   int failed = 0;
 };
 
-class MessageContent;  // parsed once per message (facts/message_content.h)
+class MessageContent;     // parsed once per message (facts/message_content.h)
+class MessageSignatures;  // fed while the message arrives (facts/message_signatures.h)
 
 // Everything a fact may look at. Pointers are null before their stage.
 class FactContext {
@@ -62,6 +69,8 @@ class FactContext {
   // The parsed message, made at the first call; null before stage headers. At stage headers it has
   // no body.
   virtual const MessageContent* content() = 0;
+  // At stage end: the signatures of the message. Null when nothing of the policy needs them.
+  virtual MessageSignatures* signatures() = 0;
   virtual const std::string* profile() const = 0;  // message.profile
   virtual double score() const = 0;
   virtual int unknown_commands() const = 0;

@@ -25,17 +25,6 @@ policy::Type result_type() {
   return type;
 }
 
-class ContextAnswers final : public SpfAnswers {
- public:
-  explicit ContextAnswers(FactContext& context) : context_(context) {}
-  const backends::DnsAnswer* ask(std::string_view name, backends::DnsType type) override {
-    return context_.dns(name, type);
-  }
-
- private:
-  FactContext& context_;
-};
-
 struct Identity {
   std::string local_part;
   std::string domain;  // empty: nothing to check

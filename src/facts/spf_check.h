@@ -17,6 +17,7 @@
 #include "backends/dns_resolver.h"
 #include "base/clock.h"
 #include "base/ip_address.h"
+#include "facts/dns_answers.h"
 
 namespace sluice::facts {
 
@@ -46,12 +47,7 @@ struct SpfVerdict {
   backends::DnsStatus failure = backends::DnsStatus::Ok;  // of TempError: what the DNS said
 };
 
-class SpfAnswers {
- public:
-  virtual ~SpfAnswers() = default;
-  // nullptr: not there yet. The answer stays valid until check_spf() returns.
-  virtual const backends::DnsAnswer* ask(std::string_view name, backends::DnsType type) = 0;
-};
+using SpfAnswers = DnsAnswers;
 
 // nullopt: pending; ask again when more answers are there.
 std::optional<SpfVerdict> check_spf(const SpfRequest& request, SpfAnswers& answers);

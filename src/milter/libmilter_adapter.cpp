@@ -291,7 +291,7 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
                                       SMFIF_ADDRCPT | SMFIF_DELRCPT | SMFIF_QUARANTINE |
                                       SMFIF_CHGFROM | SMFIF_SETSYMLIST;
     *actions = offered_actions & kWanted;
-    Steps needed = steps_of(link->session->program());
+    Steps needed = steps_of(*link->session);
     // Postfix sends the macros of DATA also when the step is declined. Over TCP its next command
     // then waits for the acknowledgement of a packet that nobody answers: 40 ms in each message.
     needed.data = needed.data || adapter->is_over_tcp();
@@ -406,7 +406,10 @@ sfsistat on_unknown(SMFICTX* context, const char* line) {
 sfsistat on_header(SMFICTX* context, char* name, char* value) {
   return guard(context, [&](Libmilter&, Link& link) {
     if (link.header_counts.size() < kMaxHeaderNames) ++link.header_counts[fold(name)];
-    if (!link.held_at_data) link.session->header(name, value);
+    // Signatures count each byte: without HDR_LEADSPC the MTA has taken the blank, which nearly every
+    // field has, away.
+    if (!link.held_at_data)
+      link.session->header(name, link.leading_space ? value : " " + std::string(value));
     return SMFIS_CONTINUE;
   });
 }

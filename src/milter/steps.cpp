@@ -17,4 +17,11 @@ Steps steps_of(const policy::Program& program) {
   return steps;
 }
 
+Steps steps_of(const engine::Session& session) {
+  Steps steps = steps_of(session.program());
+  steps.headers = steps.headers || session.wants_content();
+  steps.body = steps.body || session.wants_content();
+  return steps;
+}
+
 }  // namespace sluice::milter

@@ -1,6 +1,7 @@
 // Steps: the parts of the protocol that a policy needs. What it does not need is not negotiated, so
 // the MTA does not send it: this is the largest gain in speed that a milter can have.
 #pragma once
+#include "engine/session.h"
 #include "policy/program.h"
 
 namespace sluice::milter {
@@ -16,5 +17,7 @@ struct Steps {
 };
 
 Steps steps_of(const policy::Program& program);
+// The same for a session, whose service may want more than the rules do.
+Steps steps_of(const engine::Session& session);
 
 }  // namespace sluice::milter

@@ -226,7 +226,7 @@ WireSession::Taken WireSession::negotiate(std::string_view body, engine::Progres
   const auto offer = parse_offer(body);
   if (!offer || offer->version < kOldestVersion) return Taken::Malformed;
   if (!begin_session()) return Taken::Left;  // the MTA takes its default action
-  agreement_ = *agree(*offer, steps_of(session_->program()), shared_.silent);
+  agreement_ = *agree(*offer, steps_of(*session_), shared_.silent);
   append_agreement(out, agreement_);
   return Taken::Quiet;
 }
@@ -298,7 +298,9 @@ WireSession::Taken WireSession::header(std::string_view body, engine::Progress&,
       header_counts_ = std::make_unique<std::unordered_map<std::uint64_t, int>>();
     if (header_counts_->size() < kMaxHeaderNames) ++(*header_counts_)[keyed_hash(fold(field->name))];
   }
-  session_->header(std::string(field->name), std::string(field->value));
+  // Signatures count each byte: without HDR_LEADSPC the MTA has taken the blank away.
+  session_->header(std::string(field->name),
+                   (agreement_.has_leading_space() ? "" : " ") + std::string(field->value));
   return Taken::Passed;
 }
 

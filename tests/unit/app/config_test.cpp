@@ -90,6 +90,15 @@ TEST_CASE("config: scanners have one address or several") {
     CHECK(load(std::string("policies: [a.yaml]\nscanners: ") + bad + "\n").diagnostics.errors() == 1);
 }
 
+TEST_CASE("config: the name of Authentication-Results is a host name, DMARC has two ways") {
+  const auto l = load("policies: [a.yaml]\nauthserv_id: mx.Example.com\ndmarc: {org_domain: psl}\n");
+  CHECK(l.diagnostics.render() == "");
+  CHECK(l.config.authserv_id == "mx.Example.com");
+  CHECK(l.config.dmarc_by_suffix_list);
+  for (const char* line : {"authserv_id: 'mx example'", "authserv_id: 'mx; dkim=pass'", "dmarc: {org_domain: list}"})
+    CHECK(load(std::string("policies: [a.yaml]\n") + line + "\n").diagnostics.errors() == 1);
+}
+
 TEST_CASE("config: what `run` would refuse is refused when it is read") {
   for (const char* line :
        {"engine: libmilter\nlisten: inet:0.0.0.0:7357",

@@ -28,6 +28,7 @@ class FactFixture : public FactContext {
   policy::ProgramPtr program_;
   std::map<std::string, policy::Value, std::less<>> found_;
   MessageContent* content_ = nullptr;
+  MessageSignatures* signatures_ = nullptr;
   std::optional<backends::SpamAnswer> spam_;
   std::optional<backends::VirusAnswer> virus_;
   std::map<std::string, backends::CalloutStatus> callouts_;  // by address; absent: pending
@@ -42,6 +43,7 @@ class FactFixture : public FactContext {
   const std::vector<mail::Recipient>& accepted_recipients() const override { return accepted_; }
   const mail::Message* message() const override { return message_ ? &*message_ : nullptr; }
   const MessageContent* content() override { return content_; }
+  MessageSignatures* signatures() override { return signatures_; }
   const std::string* profile() const override { return &profile_; }
   double score() const override { return score_; }
   int unknown_commands() const override { return 3; }
