@@ -217,6 +217,16 @@ Run define_list(CLI::App& app) {
        {"remove", "Remove a value", {"LIST", "VALUE"}, {}}});
 }
 
+Run define_state(CLI::App& app) {
+  app.require_subcommand(1);
+  CLI::App* sub = app.add_subcommand("import", "Move the embedded state into Redis, once");
+  auto o = shared<StateImportOptions>();
+  add_config(*sub, o->config);
+  sub->add_option("--from", o->from, "Folder of the embedded store (default: `state`)");
+  add_json(*sub, o->json);
+  return [o] { return state_import_command(*o, std::cout, std::cerr); };
+}
+
 // Every place of the command line with what may stand there, from the parsed table.
 void collect_points(CLI::App& app, const std::string& command, std::vector<CompletionPoint>& points) {
   CompletionPoint point{command, {}};
@@ -287,6 +297,7 @@ const Command kCommands[] = {
     {"limits", "Show and change what limits have counted", define_limits},
     {"greylist", "Show and change the greylist", define_greylist},
     {"list", "Show and change dynamic lists", define_list},
+    {"state", "Move what an embedded store has kept into Redis", define_state},
     {"shadow", "What the rules in shadow would have refused", define_shadow},
     {"completion", "Print the completion script of a shell", define_completion},
     {"options", "Every command, option and configuration key as JSON", define_options},

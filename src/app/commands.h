@@ -69,6 +69,15 @@ struct ReplayOptions {
 };
 int replay_command(const ReplayOptions& options, std::ostream& out, std::ostream& err);
 
+// Exit codes: 75 redis did not take all of it, or the service still runs; 78 a configuration that does
+// not say store: redis.
+struct StateImportOptions {
+  std::string config;
+  std::string from;  // folder of the embedded store; empty: `state`
+  bool json = false;
+};
+int state_import_command(const StateImportOptions& options, std::ostream& out, std::ostream& err);
+
 int run_command_line(int argc, char** argv);
 
 }  // namespace sluice::app

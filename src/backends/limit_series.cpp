@@ -194,6 +194,12 @@ void LimitSeries::load(std::string_view in) {
   }
 }
 
+std::vector<std::pair<std::int64_t, std::int64_t>> LimitSeries::sub_windows() const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> all;
+  for (const auto& slot : slots_) all.emplace_back(slot.index, slot.n);
+  return all;
+}
+
 void LimitSeries::load_value(std::string value, std::int64_t index) {
   const bool counted = std::any_of(slots_.begin(), slots_.end(),
                                    [&](const Slot& slot) { return slot.index == index; });

@@ -64,6 +64,14 @@ class LimitSeries {
   std::string stored() const;
   void load(std::string_view stored);
   void load_value(std::string value, std::int64_t index);
+  // For other stores: the sub-windows with something in them, oldest first; what a bucket misses.
+  std::vector<std::pair<std::int64_t, std::int64_t>> sub_windows() const;
+  struct BucketState {
+    WideCount debt;
+    TimePoint at;
+    std::int64_t refill_count;
+  };
+  BucketState bucket() const { return {debt_, debt_at_, refill_count_}; }
   // Values whose use changed since the last call (or all that are used), with their sub-windows.
   std::vector<std::pair<std::string, std::int64_t>> take_changed_values(bool all);
 

@@ -69,7 +69,7 @@ std::string list_field(const std::string& list, const std::string& value) {
 }
 
 std::string RedisRequest::stored_name(const std::string& name) const {
-  return settings_.names ? name.substr(0, kMaxStoredName) : std::string();
+  return settings_->names ? name.substr(0, kMaxStoredName) : std::string();
 }
 
 RedisCall& RedisRequest::call_for(RedisKind kind, const RedisKeys::Place& place,
@@ -83,14 +83,14 @@ RedisCall& RedisRequest::call_for(RedisKind kind, const RedisKeys::Place& place,
   call.script = &redis_script(script_of(kind));
   call.is_repeatable = true;
   call.keys = {RedisKeys::clock(place.group), std::move(key)};
-  call.args = {settings_.time, digits(settings_.resolution)};
+  call.args = {settings_->time, digits(settings_->resolution)};
   if (kind == RedisKind::Limit) {
     call.keys.push_back(RedisKeys::key(place, RedisKind::Holds));
     call.keys.push_back(RedisKeys::key(place, RedisKind::Values));
   }
-  if (kind == RedisKind::Limit) call.args.push_back(digits(settings_.margin));
+  if (kind == RedisKind::Limit) call.args.push_back(digits(settings_->margin));
   if (kind == RedisKind::Greylist || kind == RedisKind::AutoAllow)
-    call.args.push_back(digits(2 * settings_.margin));
+    call.args.push_back(digits(2 * settings_->margin));
   return call;
 }
 
@@ -120,7 +120,7 @@ RedisRequest::Part RedisRequest::add_shared(bool is_read, Arguments arguments) {
     call.keys = {RedisKeys::clock(0)};
     for (const auto what : {Shared::Entries, Shared::Ends, Shared::Changes, Shared::State})
       call.keys.push_back(RedisKeys::shared(what));
-    call.args = {settings_.time, digits(settings_.resolution)};
+    call.args = {settings_->time, digits(settings_->resolution)};
   }
   return append(calls_[index], index, is_read, std::move(arguments));
 }
@@ -129,54 +129,54 @@ RedisRequest::Part RedisRequest::add_shared(bool is_read, Arguments arguments) {
 
 RedisRequest::Part RedisRequest::add(const Reserve& op) {
   Arguments arguments{"reserve", bytes_of(op.id), op.even_if_exceeded ? "1" : "0"};
-  add_demand(arguments, op, keys_, stored_name(op.name));
-  return add(RedisKind::Limit, keys_.place(op.key), false, std::move(arguments));
+  add_demand(arguments, op, *keys_, stored_name(op.name));
+  return add(RedisKind::Limit, keys_->place(op.key), false, std::move(arguments));
 }
 
 RedisRequest::Part RedisRequest::add(const Peek& op) {
   Arguments arguments{"peek"};
-  add_demand(arguments, op, keys_, "");
-  return add(RedisKind::Limit, keys_.place(op.key), true, std::move(arguments));
+  add_demand(arguments, op, *keys_, "");
+  return add(RedisKind::Limit, keys_->place(op.key), true, std::move(arguments));
 }
 
 RedisRequest::Part RedisRequest::add(const Commit& op) {
   Arguments arguments{"commit", bytes_of(op.id)};
-  add_demand(arguments, op, keys_, stored_name(op.name));
-  return add(RedisKind::Limit, keys_.place(op.key), false, std::move(arguments));
+  add_demand(arguments, op, *keys_, stored_name(op.name));
+  return add(RedisKind::Limit, keys_->place(op.key), false, std::move(arguments));
 }
 
 RedisRequest::Part RedisRequest::add(const Release& op) {
-  return add(RedisKind::Limit, keys_.place(op.key), false, {"release", bytes_of(op.id)});
+  return add(RedisKind::Limit, keys_->place(op.key), false, {"release", bytes_of(op.id)});
 }
 
 RedisRequest::Part RedisRequest::add(const Renew& op) {
-  return add(RedisKind::Limit, keys_.place(op.key), false, {"renew", bytes_of(op.id)});
+  return add(RedisKind::Limit, keys_->place(op.key), false, {"renew", bytes_of(op.id)});
 }
 
 // Greylist.
 
 RedisRequest::Part RedisRequest::add(const GreylistLook& op) {
-  return add(RedisKind::Greylist, keys_.place(op.key), true,
+  return add(RedisKind::Greylist, keys_->place(op.key), true,
              {"look", span(op.delay), span(op.retry_within)});
 }
 
 RedisRequest::Part RedisRequest::add(const GreylistRecord& op) {
-  return add(RedisKind::Greylist, keys_.place(op.key), false,
+  return add(RedisKind::Greylist, keys_->place(op.key), false,
              {"record", stored_name(op.name), span(op.retry_within)});
 }
 
 RedisRequest::Part RedisRequest::add(const GreylistPromote& op) {
-  return add(RedisKind::Greylist, keys_.place(op.key), false,
+  return add(RedisKind::Greylist, keys_->place(op.key), false,
              {"promote", stored_name(op.name), span(op.remember)});
 }
 
 RedisRequest::Part RedisRequest::add_auto(const GreylistLook& op) {
-  return add(RedisKind::AutoAllow, keys_.place(op.auto_key), true, {"look"});
+  return add(RedisKind::AutoAllow, keys_->place(op.auto_key), true, {"look"});
 }
 
 RedisRequest::Part RedisRequest::add_auto(const GreylistPromote& op) {
-  return add(RedisKind::AutoAllow, keys_.place(op.auto_key), false,
-             {"count", keys_.short_hash(op.key), span(op.remember),
+  return add(RedisKind::AutoAllow, keys_->place(op.auto_key), false,
+             {"count", keys_->short_hash(op.key), span(op.remember),
               digits(std::min(op.auto_after, kMaxAutoAfter)), span(op.auto_for)});
 }
 
@@ -194,15 +194,15 @@ RedisRequest::Part RedisRequest::add(const ListRemove& op) {
 }
 
 RedisRequest::Part RedisRequest::add(const Seen& op) {
-  return add(RedisKind::Seen, keys_.place(op.key), true, {"look"});
+  return add(RedisKind::Seen, keys_->place(op.key), true, {"look"});
 }
 
 RedisRequest::Part RedisRequest::add(const SeenRecord& op) {
-  return add(RedisKind::Seen, keys_.place(op.key), false, {"record", span(op.keep)});
+  return add(RedisKind::Seen, keys_->place(op.key), false, {"record", span(op.keep)});
 }
 
 RedisRequest::Part RedisRequest::add_news(std::int64_t known_version) {
-  return add_shared(true, {"news", digits(known_version), keys_.fingerprint()});
+  return add_shared(true, {"news", digits(known_version), keys_->fingerprint()});
 }
 
 }  // namespace sluice::backends

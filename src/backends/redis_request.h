@@ -27,7 +27,7 @@ struct RedisCallSettings {
 class RedisRequest {
  public:
   RedisRequest(const RedisKeys& keys, const RedisCallSettings& settings)
-      : keys_(keys), settings_(settings) {}
+      : keys_(&keys), settings_(&settings) {}
 
   // Where the answer of an operation will stand.
   struct Part {
@@ -63,8 +63,8 @@ class RedisRequest {
               std::vector<std::string> arguments);
   std::string stored_name(const std::string& name) const;
 
-  const RedisKeys& keys_;
-  const RedisCallSettings& settings_;
+  const RedisKeys* keys_;
+  const RedisCallSettings* settings_;
   std::vector<RedisCall> calls_;
   std::vector<std::size_t> answers_;           // of each call
   std::map<std::string, std::size_t> places_;  // by the key that is the subject
