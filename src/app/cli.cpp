@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/completion.h"
 #include "app/config.h"
+#include "app/doctor.h"
 #include "app/service.h"
 #include "app/test_runner.h"
 #include "app/version.h"
@@ -227,6 +228,79 @@ Run define_state(CLI::App& app) {
   return [o] { return state_import_command(*o, std::cout, std::cerr); };
 }
 
+using Words = std::vector<std::pair<const char*, const char*>>;  // option, meaning
+
+// Asks the service for one thing: required words by position, options that may be left out.
+std::shared_ptr<ServiceOptions> asking(CLI::App& app, const char* command, const Words& words,
+                                       const Words& options) {
+  auto o = service_options(app, command);
+  o->arguments.reserve(words.size() + options.size());
+  for (const auto& [name, meaning] : words)
+    app.add_option(name, o->arguments.emplace_back(name, "").second, meaning)->required();
+  for (const auto& [name, meaning] : options)
+    app.add_option("--" + std::string(name), o->arguments.emplace_back(name, "").second, meaning);
+  return o;
+}
+
+Run define_why(CLI::App& app) {
+  auto o = asking(app, "why", {{"what", "Id of a refusal (4F7K2C), queue id, session or address"}}, {});
+  return [o] { return service_command(*o, std::cout, std::cerr); };
+}
+
+constexpr std::pair<const char*, const char*> kSince{
+    "since", "How long ago (2h), or a time (2026-11-25T10:00Z)"};
+
+Run define_history(CLI::App& app) {
+  auto o = asking(app, "history", {},
+                  {kSince,
+                   {"until", "The same for the end"},
+                   {"rule", "Answered by this rule, or would have been"},
+                   {"code", "Reply code"},
+                   {"stage", "connect helo mail rcpt data headers end"},
+                   {"from", "Part of the sender's address"},
+                   {"to", "Part of the recipient's address"},
+                   {"client", "Address or network of the client"},
+                   {"text", "Part of any field that is shown"},
+                   {"limit", "At most N (default 50)"}});
+  auto all = shared<bool>();
+  auto follow = shared<bool>();
+  app.add_flag("--all", *all, "Also messages that were accepted without a word");
+  app.add_flag("-f,--follow", *follow, "Then go on with what is decided from now on");
+  return [o, all, follow] {
+    if (*all) o->arguments.emplace_back("all", "1");
+    return *follow ? follow_history(*o, std::cout, std::cerr)
+                   : service_command(*o, std::cout, std::cerr);
+  };
+}
+
+Run define_top(CLI::App& app) {
+  auto o = asking(app, "top", {},
+                  {{"by", "rule (default), client, from, to, code or limit"},
+                   kSince,
+                   {"stage", "Only of this stage"},
+                   {"rule", "Only of this rule"},
+                   {"limit", "At most N (default 20)"}});
+  return [o] { return service_command(*o, std::cout, std::cerr); };
+}
+
+Run define_privacy(CLI::App& app) {
+  return define_group(app, "privacy",
+                      {{"find", "What is kept of an address", {"ADDRESS"}, {}},
+                       {"erase", "Remove it", {"ADDRESS"}, {}}});
+}
+
+Run define_doctor(CLI::App& app) {
+  auto o = shared<DoctorOptions>();
+  add_config(app, o->config);
+  app.add_option("--mta", o->mta, "HOST:PORT where the MTA takes mail (default 127.0.0.1:25)");
+  app.add_option("--postfix", o->postfix, "Folder of main.cf and master.cf (default /etc/postfix)");
+  app.add_option("--sendmail", o->sendmail, "sendmail.cf (default /etc/mail/sendmail.cf)");
+  app.add_flag("--send", o->send, "Send a message through the MTA and see whether the filter saw it");
+  app.add_option("--to", o->to, "Its recipient (default postmaster)");
+  add_json(app, o->json);
+  return [o] { return doctor_command(*o, std::cout, std::cerr); };
+}
+
 // Every place of the command line with what may stand there, from the parsed table.
 void collect_points(CLI::App& app, const std::string& command, std::vector<CompletionPoint>& points) {
   CompletionPoint point{command, {}};
@@ -299,6 +373,11 @@ const Command kCommands[] = {
     {"list", "Show and change dynamic lists", define_list},
     {"state", "Move what an embedded store has kept into Redis", define_state},
     {"shadow", "What the rules in shadow would have refused", define_shadow},
+    {"why", "Why a mail was answered as it was: rules tried, values seen", define_why},
+    {"history", "Decisions of the last days", define_history},
+    {"top", "What is refused most: by rule, client, sender, recipient, code or limit", define_top},
+    {"privacy", "What is kept of one address, and its removal", define_privacy},
+    {"doctor", "Is it attached, can it be reached, is all around it fit: each finding with its cure", define_doctor},
     {"completion", "Print the completion script of a shell", define_completion},
     {"options", "Every command, option and configuration key as JSON", define_options},
 };

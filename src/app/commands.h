@@ -49,6 +49,10 @@ struct ServiceOptions {
 };
 int service_command(const ServiceOptions& options, std::ostream& out, std::ostream& err);
 
+// `sluice history --follow`: prints what there is, then what comes, until interrupted. JSON: one
+// decision a line.
+int follow_history(ServiceOptions options, std::ostream& out, std::ostream& err);
+
 struct ShadowOptions {
   std::string config, control;  // of the service
   std::string from;             // or a decision log

@@ -105,6 +105,17 @@ Read to(std::int64_t ServiceConfig::*field) {
     }
   };
 }
+Read to_size(std::int64_t ServiceConfig::*field, std::int64_t least) {
+  return [field, least](Reader& r, const YamlNode& node) {
+    const std::string text = r.text(node);
+    const auto value = parse_size(text);
+    if (value && *value >= least) {
+      r.config.*field = *value;
+    } else {
+      r.complain(node, "`" + text + "` is no size from " + render_size(least) + " on");
+    }
+  };
+}
 Read to_cap(std::size_t engine::Resources::*field, bool bytes = false) {
   return [field, bytes](Reader& r, const YamlNode& node) {
     const std::string text = r.text(node);
@@ -172,6 +183,15 @@ void read_listen(Reader& r, const YamlNode& node) {
   r.config.listen.clear();
   if (node.kind != YamlNode::Kind::Sequence) return read_listener(r, node);
   for (const YamlNode& item : node.items) read_listener(r, item);
+}
+
+void read_admin(Reader& r, const YamlNode& node) {
+  r.config.admin_listen = r.text(node);
+  const auto place = milter::parse_listen(r.config.admin_listen);
+  if (!place) return r.complain(node, place.error().what);
+  if (place->is_open_to_others())
+    r.complain(node, r.config.admin_listen + ": what it shows is for this host only; listen on loopback or on a "
+                                             "unix socket");
 }
 
 void read_policies(Reader& r, const YamlNode& node) {
@@ -332,12 +352,17 @@ const std::vector<Row>& rows() {
        one_of(&C::log_level, {"error", "warn", "info", "debug"})},
       {{"history.keep", "7d", "How long decisions are kept."},
        to(&C::history_keep)},
-      {{"history.redact", "none", "none, hash or domain."},
+      {{"history.size", "1GB", "The most that the history takes on disk; then the oldest go."},
+       to_size(&C::history_size, 16LL << 20)},
+      {{"history.redact", "none", "What is kept of addresses: none (all of it), hash or domain."},
        one_of(&C::history_redact, {"none", "hash", "domain"})},
+      {{"history.trace", "answers",
+        "Whose rules and values are kept: answers (refusals and shadow hits), all, or none."},
+       one_of(&C::history_trace, {"answers", "all", "none"})},
       {{"control", "/run/sluice/control.sock", "Socket of `sluice status`, `reload` and the like."},
        to_path(&C::control)},
-      {{"admin.listen", "", "inet:127.0.0.1:PORT or unix:PATH for metrics and health."},
-       to(&C::admin_listen)},
+      {{"admin.listen", "", "inet:127.0.0.1:PORT or unix:PATH for metrics, health and the page."},
+       read_admin},
       {{"resources.sessions", "10000", "Sessions open at once."}, to(&C::sessions)},
       {{"resources.recipients", "2000", "Recipients of one message."}, to_cap(&R::recipients)},
       {{"resources.headers", "1000", "Header fields looked at."}, to_cap(&R::headers)},
@@ -352,14 +377,6 @@ const std::vector<Row>& rows() {
        to_cap(&R::delayed_sessions)},
   };
   return all;
-}
-
-// Keys of the design that this version reads and checks, but that nothing here acts on: said when one is set, because a
-// setting that silently does nothing is worse than none.
-bool has_no_effect(std::string_view path) {
-  static const std::vector<std::string_view> kGroups = {"history.", "admin."};
-  const auto begins = [path](std::string_view group) { return path.substr(0, group.size()) == group; };
-  return std::any_of(kGroups.begin(), kGroups.end(), begins);
 }
 
 void unknown_key(Reader& reader, const std::string& path, const policy::Scalar& key) {
@@ -385,8 +402,6 @@ void read_map(Reader& reader, const YamlNode& map, const std::string& prefix) {
                                   [&](const Row& r) { return r.key.path == path; });
     if (row != rows().end()) {
       row->read(reader, value);
-      if (has_no_effect(path))
-        reader.diagnostics().warning("W107", key.whole(), "`" + path + "` has no effect in this version");
     } else if (is_group(path) && value.kind == YamlNode::Kind::Map) {
       read_map(reader, value, path + ".");
     } else if (is_group(path)) {

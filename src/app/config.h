@@ -58,7 +58,9 @@ struct ServiceConfig {
   bool reply_id = true;
   std::string log_to = "stderr", log_format = "logfmt", log_level = "info";
   Duration history_keep{7 * 86'400'000LL};
+  std::int64_t history_size = 1LL << 30;
   std::string history_redact = "none";
+  std::string history_trace = "answers";
   std::string control = "/run/sluice/control.sock";
   std::string admin_listen;
   std::int64_t sessions = 10'000;

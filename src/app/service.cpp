@@ -8,22 +8,31 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "app/admin_server.h"
 #include "app/callout_opening.h"
 #include "app/control.h"
+#include "app/counted_store.h"
 #include "app/counters.h"
 #include "app/decision_log.h"
 #include "app/dns_list_watch.h"
 #include "app/generation.h"
+#include "app/history.h"
+#include "app/history_commands.h"
 #include "app/logging.h"
+#include "app/metrics.h"
+#include "app/near_limits.h"
 #include "app/notify.h"
 #include "app/open_scanners.h"
 #include "app/open_store.h"
+#include "app/page_files.h"
 #include "app/policy_loading.h"
+#include "app/privacy_command.h"
 #include "app/shadow_evidence.h"
 #include "app/signals.h"
 #include "app/state_commands.h"
 #include "app/status.h"
 #include "app/store_watch.h"
+#include "app/open_metrics.h"
 #include "backends/cares_resolver.h"
 #include "backends/dns_lists.h"
 #include "engine/ledger.h"
@@ -38,6 +47,8 @@ namespace {
 
 constexpr Duration kDrain{25'000};  // below systemd's TimeoutStopSec
 constexpr Duration kFlush{5'000};
+constexpr Duration kShown{500};  // a look at the history waits so long for what is decided just now
+constexpr Duration kStandstill{15'000};  // of the main thread: not healthy
 constexpr int kTickMilliseconds = 1'000;
 
 class Service final : public milter::SessionSource {
@@ -53,8 +64,10 @@ class Service final : public milter::SessionSource {
   // Ends what is still open and writes what is not yet on disk. Sessions that libmilter still holds
   // find the services in place, only idle.
   void close() {
+    admin_.reset();
     control_.reset();
     if (front_end_) front_end_->end_sessions();
+    if (history_) history_->flush(kFlush);
     if (store_) store_->flush(kFlush);
   }
   std::unique_ptr<engine::Session> begin() override;
@@ -62,9 +75,11 @@ class Service final : public milter::SessionSource {
  private:
   int open_policy();
   int open_backends();
+  int open_history();
   int open_front_end();
   int open_control();
   std::string listening() const;
+  int open_admin();
   void tick();
   void tell_turned_away();
   void watch_lists_of(const policy::ProgramPtr& program);
@@ -72,6 +87,11 @@ class Service final : public milter::SessionSource {
   void drain();
   ServiceStatus status() const;
   std::map<std::string, ControlCommand> commands();
+  AdminPages pages();
+  AdminPage metrics();
+  AdminPage health();
+  AdminPage readiness();
+  ControlReply near_limits();
 
   const ServiceConfig& config_;
   SystemClock clock_;
@@ -81,9 +101,12 @@ class Service final : public milter::SessionSource {
   DecisionFanout sink_;
   engine::Ledger ledger_;
   engine::LocalLimiter local_limiter_{clock_};
+  std::unique_ptr<History> history_;  // null: it cannot be kept
   std::unique_ptr<Generations> generations_;
   std::unique_ptr<backends::StateStore> store_;
   StoreWatch store_watch_;
+  std::unique_ptr<CountedStore> counted_store_;  // what sessions use of it
+  NearLimits near_limits_;
   std::unique_ptr<backends::CaresResolver> dns_;
   std::unique_ptr<backends::DnsLists> lists_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
@@ -94,6 +117,8 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<milter::FrontEnd> front_end_;
   std::vector<milter::Listener> listeners_;
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<AdminServer> admin_;  // null: not asked for
+  std::atomic<std::int64_t> ticked_{0};  // when the main thread was last seen to turn
   TimePoint started_ = clock_.now();
   TimePoint renewed_ = clock_.now();
   std::uint64_t turned_away_ = 0, not_allowed_ = 0;  // as last told
@@ -151,7 +176,8 @@ int Service::open_backends() {
   if (!asn) return fail(kConfig, "geoip: " + asn.error().what);
 
   services_.clock = &clock_;
-  services_.store = store_.get();
+  counted_store_ = std::make_unique<CountedStore>(*store_);
+  services_.store = counted_store_.get();
   services_.dns = lists_.get();
   services_.callout = callout_.get();
   services_.sink = &sink_;
@@ -170,6 +196,25 @@ int Service::open_backends() {
   services_.deadline = config_.deadline;
   services_.message_deadline = config_.message_deadline;
   services_.reply_id = config_.reply_id;
+  return kOk;
+}
+
+// Without a history mail goes on; the commands that need it say why they cannot.
+int Service::open_history() {
+  HistoryOptions options;
+  options.folder = config_.state;
+  options.keep = config_.history_keep;
+  options.max_bytes = config_.history_size;
+  options.redact = config_.history_redact;
+  auto history = History::open(options, clock_, [](const std::string& what) { log_warning(what); });
+  if (!history) {
+    log_warning("history: " + history.error().what + "; decisions are not kept");
+    return kOk;
+  }
+  history_ = std::move(*history);
+  sink_.add(*history_);
+  services_.trace = config_.history_trace == "all";
+  services_.trace_answers = config_.history_trace == "answers";
   return kOk;
 }
 
@@ -226,9 +271,23 @@ int Service::open_control() {
   return kOk;
 }
 
+int Service::open_admin() {
+  ticked_ = clock_.now().time_since_epoch().count();
+  if (config_.admin_listen.empty()) return kOk;
+  const auto place = milter::parse_listen(config_.admin_listen);
+  if (!place) return fail(kConfig, "admin: " + place.error().what);
+  auto server = AdminServer::open(*place, pages());
+  if (!server)
+    return fail(server.error().cause == Cause::Config ? kConfig : kUnavailable,
+                "admin: " + server.error().what);
+  admin_ = std::move(*server);
+  return kOk;
+}
+
 int Service::start() {
   for (int (Service::*step)() : {&Service::open_policy, &Service::open_backends,
-                                 &Service::open_front_end, &Service::open_control})
+                                 &Service::open_history, &Service::open_front_end, &Service::open_control,
+                                 &Service::open_admin})
     if (const int code = (this->*step)(); code != kOk) return code;
   const auto program = generations_->current();
   std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", "
@@ -281,6 +340,7 @@ void Service::tell_turned_away() {
 
 // Once a second.
 void Service::tick() {
+  ticked_ = clock_.now().time_since_epoch().count();
   if (clock_.now() - renewed_ >= engine::kRenewEvery) {
     ledger_.renew(*store_);
     renewed_ = clock_.now();
@@ -335,7 +395,8 @@ int Service::serve() {
 ServiceStatus Service::status() const {
   ServiceStatus status;
   const auto program = generations_->current();
-  status.policy = program->policy() + "@" + program->version() + "#" + program->hash();
+  status.policy = program->policy() + (program->version().empty() ? "" : "@" + program->version()) + "#" +
+                  program->hash();
   status.rules = program->rules().size();
   status.listening = listening();
   status.engine = config_.engine;
@@ -357,6 +418,72 @@ ServiceStatus Service::status() const {
   }
   status.draining = draining_;
   return status;
+}
+
+AdminPage Service::metrics() {
+  const auto program = generations_->current();
+  const ServiceStatus now = status();
+  const auto near = near_limits_.look(*store_, *program, clock_.now());
+  std::optional<History::Report> history;
+  if (history_) history = history_->report();
+  return {200, OpenMetrics::kContentType,
+          render_metrics({now, counters_, *counted_store_, config_.store, history, near,
+                          program->policy(), program->version(), program->hash()})};
+}
+
+// The main thread turns and the front end runs.
+AdminPage Service::health() {
+  const Duration still{clock_.now().time_since_epoch().count() - ticked_};
+  const bool turns = still < kStandstill || draining_;
+  const bool ok = turns && !front_end_->has_failed();
+  return {ok ? 200u : 503u, "text/plain; charset=utf-8", ok ? "ok\n" : "the service stands still\n"};
+}
+
+// Sends mail here: not while it stops. A store that is away is no reason: limits go on locally.
+AdminPage Service::readiness() {
+  AdminPage page = health();
+  if (page.status == 200 && draining_) page = {503, page.type, "stopping\n"};
+  if (page.status == 200 && !store_->health().available) page.body = "ok, the store is away\n";
+  return page;
+}
+
+ControlReply Service::near_limits() {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const NearLimit& near : near_limits_.look(*store_, *generations_->current(), clock_.now()))
+    list.push_back({{"limit", near.limit},
+                    {"name", near.name},
+                    {"used", near.used},
+                    {"ceiling", near.ceiling},
+                    {"period", render_duration(near.period)},
+                    {"ratio", near.ratio()}});
+  return {kOk, {}, list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+AdminPages Service::pages() {
+  AdminPages all;
+  const auto file = [](const char* type, std::string_view (*text)()) {
+    return [type, text](const AdminArguments&) { return AdminPage{200, type, std::string(text())}; };
+  };
+  all["/"] = file("text/html; charset=utf-8", page_html);
+  all["/page.css"] = file("text/css; charset=utf-8", page_css);
+  all["/page.js"] = file("text/javascript; charset=utf-8", page_js);
+  all["/metrics"] = [this](const AdminArguments&) { return metrics(); };
+  all["/healthz"] = [this](const AdminArguments&) { return health(); };
+  all["/readyz"] = [this](const AdminArguments&) { return readiness(); };
+  // What only shows, as the control socket answers it.
+  const auto known = commands();
+  for (const char* name : {"status", "history", "why", "top", "series", "shadow", "near"}) {
+    const ControlCommand command = known.at(name);
+    all[std::string("/api/") + name] = [command](const AdminArguments& arguments) {
+      const ControlReply reply = command(nlohmann::json(arguments));
+      if (reply.exit == kOk) return AdminPage{200, "application/json", reply.json};
+      const unsigned status = reply.exit == kUsage ? 400 : reply.exit == kNoInput ? 404 : 503;
+      return AdminPage{status, "application/json",
+                       nlohmann::json{{"error", reply.text}}.dump(
+                           -1, ' ', false, nlohmann::json::error_handler_t::replace)};
+    };
+  }
+  return all;
 }
 
 std::map<std::string, ControlCommand> Service::commands() {
@@ -384,6 +511,22 @@ std::map<std::string, ControlCommand> Service::commands() {
   all["limits"] = on_state(limits_command);
   all["greylist"] = on_state(greylist_command);
   all["list"] = on_state(list_command);
+  const auto on_history = [this](ControlReply (*command)(const HistoryPlaces&, const json&)) {
+    return [this, command](const json& arguments) -> ControlReply {
+      if (!history_) return {kUnavailable, "no history is kept: see the log of the service\n", "{}"};
+      history_->flush(kShown);
+      return command({*history_, generations_->current(), clock_.now()}, arguments);
+    };
+  };
+  all["why"] = on_history(why_command);
+  all["history"] = on_history(history_command);
+  all["top"] = on_history(top_command);
+  all["series"] = on_history(series_command);
+  all["near"] = [this](const json&) { return near_limits(); };
+  all["privacy"] = [this](const json& arguments) {
+    return privacy_command(
+        {history_.get(), {*store_, ledger_, generations_->current(), clock_.now()}}, arguments);
+  };
   return all;
 }
 

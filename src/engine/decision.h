@@ -47,7 +47,7 @@ struct DecisionRecord {
   std::vector<Would> would;
   std::vector<std::string> marks;  // rules that marked quarantine or discard
   std::vector<std::string> log;    // texts of `log` actions
-  std::vector<RuleTrace> trace;    // only when tracing is on
+  std::vector<RuleTrace> trace;    // as Services::trace and trace_answers say
 };
 
 // Threads: called from any front end thread; must not block on I/O.

@@ -79,4 +79,12 @@ bool Ledger::may_delay(Duration delay, TimePoint now, std::size_t most) {
   return true;
 }
 
+bool Ledger::may_trace(TimePoint now, std::size_t most) {
+  const std::int64_t second = now.time_since_epoch().count() / 1000;
+  const std::lock_guard lock(mutex_);
+  if (second != trace_second_) traced_ = 0;
+  trace_second_ = second;
+  return ++traced_ <= most;
+}
+
 }  // namespace sluice::engine

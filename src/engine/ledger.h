@@ -46,6 +46,10 @@ class Ledger {
   // False: `most` answers are being delayed already; answer at once.
   bool may_delay(Duration delay, TimePoint now, std::size_t most);
 
+  // --- traces ---
+  // False: `most` were made in this second already.
+  bool may_trace(TimePoint now, std::size_t most);
+
  private:
   struct Denial {
     std::int64_t n = 1;
@@ -58,6 +62,8 @@ class Ledger {
   std::unordered_map<backends::ReservationId, std::string> leases_;
   std::unordered_map<std::string, Denial, KeyedHash> denials_;
   std::vector<TimePoint> delayed_until_;
+  std::int64_t trace_second_ = 0;
+  std::size_t traced_ = 0;
 };
 
 }  // namespace sluice::engine

@@ -37,6 +37,7 @@ struct Resources {
   std::size_t body_bytes = 8u << 20;   // kept when a rule reads the body
   std::size_t argument_bytes = 4'096;  // of one HELO, MAIL or RCPT argument; longer ones are cut
   std::size_t trace_rules = 2'000;
+  std::size_t traces_per_second = 500;  // of Services::trace_answers, all sessions together
   Duration delay{20'000};  // longest answer delay
   std::size_t delayed_sessions = 200;
 };
@@ -73,6 +74,9 @@ struct Services {
   Duration message_deadline{60'000};
   bool reply_id = true;  // "(id 4F7K2C)" at the end of refusals
   bool trace = false;    // keep RuleTrace in every record
+  // Keep it in records of answers and of what shadow rules would have answered, up to
+  // Resources::traces_per_second. Costs nothing where the answer is "continue".
+  bool trace_answers = false;
   // Given facts (tests, explain): asked before anything else. Null: none.
   GivenFacts* given = nullptr;
 };

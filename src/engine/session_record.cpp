@@ -118,7 +118,12 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
   for (const PreparedAction& action : out->actions) {
     if (action.kind == policy::ActionSource::Kind::Log) record.log.push_back(action.text);
   }
-  if (services.trace) record.trace = out->trace;
+  if (services.trace) {
+    record.trace = out->trace;
+  } else if (services.trace_answers && (answer || !record.would.empty()) &&
+             ledger.may_trace(started, services.resources.traces_per_second)) {
+    record.trace = trace_answer();
+  }
   return record;
 }
 

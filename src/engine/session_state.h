@@ -110,6 +110,12 @@ class Session::State {
   void tell_values(DecisionRecord& record) const;
   bool is_told_now(policy::RuleId rule, const Would& would) const;
 
+  // --- tracing (session_trace.cpp) ---
+  std::vector<RuleTrace> trace_answer();
+  bool trace_stage(StageEvent& event, const Walk& walk, std::vector<RuleTrace>& list);
+  RuleTrace trace_rule(StageEvent& event, const Walk& walk, policy::RuleId id);
+  void trace_state(const StageEvent& event, policy::RuleId id, RuleTrace& trace) const;
+
   StageEvent* event_of(mail::Stage stage) const;
   const policy::Rule* answering_rule() const;
   TimePoint now() const { return services.clock->now(); }

@@ -67,11 +67,12 @@ class Walk {
   bool is_touched(mail::Stage stage) const;
   // The exemption that reaches a rule; nullopt: none does.
   std::optional<policy::RuleId> exempted_by(policy::RuleId rule) const;
+  // Points that count at a stage; `own`: with those of this outcome.
+  double score_at(mail::Stage stage, bool own) const;
 
  private:
   enum class Gate : std::uint8_t { Open, Reserving, Blocked };
 
-  double score_at(mail::Stage stage, bool own) const;
   const std::vector<policy::RuleId>& deciders(mail::Stage stage);
   void tell_score(mail::Stage stage, bool own, bool is_pending);
   void enter(StageEvent& event, const policy::Rule* rule);

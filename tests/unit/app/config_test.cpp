@@ -68,10 +68,10 @@ TEST_CASE("config: a file that is not there, or is no map, is an error and not a
 }
 
 TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
-  const auto l = load("policies: [a.yaml]\nadmin: {listen: 'inet:127.0.0.1:9090'}\n");
+  const auto l = load("policies: [a.yaml]\nauthserv_id: mx.example.com\n");
   CHECK(l.diagnostics.ok());
   CHECK(l.diagnostics.warnings() == 1);
-  CHECK(l.diagnostics.render().find("`admin.listen` has no effect in this version") != std::string::npos);
+  CHECK(l.diagnostics.render().find("`authserv_id` has no effect in this version") != std::string::npos);
 }
 
 TEST_CASE("config: scanners have one address or several") {

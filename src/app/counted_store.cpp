@@ -1,0 +1,110 @@
+#include "app/counted_store.h"
+
+#include <chrono>
+#include <map>
+
+namespace sluice::app {
+namespace {
+
+using backends::StateAnswer;
+using backends::StateOp;
+
+// In the order of StateOp's alternatives.
+constexpr const char* kOps[] = {"reserve",         "peek",          "commit",     "release",
+                                "renew",           "greylist_look", "greylist_record",
+                                "greylist_promote", "list_contains", "list_add",   "list_remove",
+                                "seen",            "seen_record"};
+static_assert(std::size(kOps) == std::variant_size_v<StateOp>);
+constexpr const char* kGreylist[] = {"new", "waiting", "ready", "passed", "auto_allowed"};
+
+// "user-messages auth.user=alice": the rule is the first word.
+std::string_view limit_of(const StateOp& op) {
+  const auto* reserve = std::get_if<backends::Reserve>(&op);
+  if (reserve == nullptr) return {};
+  const std::string_view name = reserve->name;
+  return name.substr(0, name.find(' '));
+}
+
+}  // namespace
+
+struct CountedStore::Counts {
+  struct OfLimit {
+    std::atomic<std::uint64_t> granted{0}, exceeded{0};
+  };
+  std::array<std::atomic<std::uint64_t>, std::size(kOps)> ok{}, away{};
+  std::array<std::atomic<std::uint64_t>, std::size(kGreylist)> greylist{};
+  DurationCounter durations;
+  std::mutex mutex;
+  std::map<std::string, OfLimit, std::less<>> limits;  // entries stay where they are
+
+  OfLimit* limit(std::string_view name) {
+    if (name.empty()) return nullptr;
+    const std::lock_guard lock(mutex);
+    const auto found = limits.find(name);
+    if (found != limits.end()) return &found->second;
+    return &limits[limits.size() < kMaxLimits ? std::string(name) : "other"];
+  }
+};
+
+namespace {
+
+struct Asked {
+  std::size_t op = 0;
+  void* limit = nullptr;
+};
+
+}  // namespace
+
+CountedStore::CountedStore(backends::StateStore& behind)
+    : behind_(behind), counts_(std::make_shared<Counts>()) {}
+
+void CountedStore::submit(std::vector<StateOp> ops, backends::StateDone done) {
+  std::vector<Asked> asked;
+  asked.reserve(ops.size());
+  for (const StateOp& op : ops) asked.push_back({op.index(), counts_->limit(limit_of(op))});
+  const auto begin = std::chrono::steady_clock::now();
+  behind_.submit(std::move(ops), [counts = counts_, asked = std::move(asked), begin,
+                                  done = std::move(done)](std::vector<StateAnswer> answers) {
+    counts->durations.add(std::chrono::duration_cast<std::chrono::microseconds>(
+                              std::chrono::steady_clock::now() - begin)
+                              .count());
+    for (std::size_t i = 0; i < asked.size() && i < answers.size(); ++i) {
+      const StateAnswer& answer = answers[i];
+      ++(answer.available ? counts->ok : counts->away)[asked[i].op];
+      if (!answer.available) continue;
+      if (asked[i].limit != nullptr) {
+        auto& limit = *static_cast<Counts::OfLimit*>(asked[i].limit);
+        ++(answer.granted ? limit.granted : limit.exceeded);
+      }
+      if (std::string_view(kOps[asked[i].op]) == "greylist_look")
+        ++counts->greylist[static_cast<std::size_t>(answer.greylist)];
+    }
+    done(std::move(answers));
+  });
+}
+
+std::vector<CountedStore::OpCount> CountedStore::ops() const {
+  std::vector<OpCount> list;
+  for (std::size_t i = 0; i < std::size(kOps); ++i)
+    list.push_back({kOps[i], counts_->ok[i], counts_->away[i]});
+  return list;
+}
+
+std::vector<CountedStore::LimitCount> CountedStore::limits() const {
+  std::vector<LimitCount> list;
+  const std::lock_guard lock(counts_->mutex);
+  for (const auto& [name, count] : counts_->limits)
+    list.push_back({name, count.granted, count.exceeded});
+  return list;
+}
+
+std::vector<CountedStore::GreylistCount> CountedStore::greylist() const {
+  std::vector<GreylistCount> list;
+  for (std::size_t i = 0; i < std::size(kGreylist); ++i)
+    list.push_back({kGreylist[i], counts_->greylist[i]});
+  return list;
+}
+
+DurationCounts CountedStore::durations() const { return counts_->durations.counts(); }
+
+}  // namespace sluice::app

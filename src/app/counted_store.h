@@ -1,0 +1,59 @@
+// CountedStore: hands everything on to a state store and counts it for the metrics: operations by
+// kind and result, how long submissions took, what limits and greylists answered.
+//
+// Threads: as StateStore. Both stores outlive each other's callers.
+#pragma once
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "app/counters.h"
+#include "backends/state_store.h"
+
+namespace sluice::app {
+
+class CountedStore final : public backends::StateStore {
+ public:
+  static constexpr std::size_t kMaxLimits = 500;  // with a count of their own; the rest is "other"
+
+  explicit CountedStore(backends::StateStore& behind);
+
+  void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override;
+  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
+    return behind_.show(query);
+  }
+  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
+    return behind_.forget(kind, filter);
+  }
+  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
+    return behind_.grant(filter, extra, keep);
+  }
+  backends::StateHealth health() const override { return behind_.health(); }
+
+  struct OpCount {
+    const char* op;  // reserve, peek, commit, …
+    std::uint64_t ok = 0, away = 0;
+  };
+  struct LimitCount {
+    std::string limit;
+    std::uint64_t granted = 0, exceeded = 0;
+  };
+  struct GreylistCount {
+    const char* result;  // new, waiting, ready, passed, auto_allowed
+    std::uint64_t n = 0;
+  };
+  std::vector<OpCount> ops() const;
+  std::vector<LimitCount> limits() const;
+  std::vector<GreylistCount> greylist() const;
+  DurationCounts durations() const;
+
+ private:
+  struct Counts;
+  backends::StateStore& behind_;
+  std::shared_ptr<Counts> counts_;  // completions may come after everything else is gone
+};
+
+}  // namespace sluice::app
