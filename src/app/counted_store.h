@@ -22,6 +22,8 @@ class CountedStore final : public backends::StateStore {
   explicit CountedStore(backends::StateStore& behind);
 
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override;
+  bool answers_at_once() const override { return behind_.answers_at_once(); }
+  bool flush(Duration most) override { return behind_.flush(most); }
   std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
     return behind_.show(query);
   }
