@@ -6,6 +6,7 @@ import sys
 
 from rig import case, loopback
 from rig.opendkim import OpenDkim
+from rig.postfix import Postfix
 from rig.smtp_client import SmtpClient, message
 
 POLICY = """\
@@ -43,8 +44,6 @@ def results(mail):
 
 
 class Authentication:
-    engine = "libmilter"
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -53,17 +52,19 @@ class Authentication:
                 OpenDkim(f"{cls.folder}/simple", "far.example", "s1", "rsa-sha256", "simple/simple"),
                 OpenDkim(f"{cls.folder}/relaxed", "far.example", "s2", "ed25519-sha256", "relaxed/relaxed",
                          "SignHeaders From,To,Subject,Date,Message-ID,X-Folded,X-Odd\n")]
+            cls.origin = Postfix(f"{cls.folder}/origin", [signer.spec for signer in cls.signers],
+                                 domains=("far.test",), users="*")
         except loopback.Unavailable as reason:
             raise case.unittest.SkipTest(str(reason))
         records = dict(RECORDS)
+        for server in (*cls.signers, cls.origin):
+            cls._servers.append(server)
+            server.start()
         for signer in cls.signers:
-            cls._servers.append(signer)
-            signer.start()
             records.update(signer.records)
         names = cls.start_name_server(records)
-        cls.sluice = cls.start_sluice(POLICY, settings=f"reply: {{id: false}}\nauthserv_id: mx.a.test\nengine: {cls.engine}\n"
+        cls.sluice = cls.start_sluice(POLICY, settings=f"reply: {{id: false}}\nauthserv_id: mx.a.test\n"
                                                        f"dns: {{servers: [\"{names.address}\"]}}")
-        cls.origin = cls.start_mta("postfix", [signer.spec for signer in cls.signers], domains=("far.test",), users="*")
         cls.mta = cls.start_mta(cls.mta_name, [cls.sluice.spec], domains=("a.test",), users="*",
                                 **({"hostname": "mx.a.test"} if cls.mta_name == "postfix" else {}))
         cls.signed = cls.sign(SIGNED)
@@ -148,10 +149,6 @@ class Authentication:
 
 class ThroughPostfix(Authentication, case.ServerCase):
     mta_name = "postfix"
-
-
-class ThroughPostfixOnOurOwnEngine(ThroughPostfix):
-    engine = "wire"
 
 
 class ThroughSendmail(Authentication, case.ServerCase):
