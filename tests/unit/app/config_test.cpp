@@ -67,11 +67,12 @@ TEST_CASE("config: a file that is not there, or is no map, is an error and not a
   CHECK_FALSE(load("").diagnostics.ok());
 }
 
-TEST_CASE("config: a key that nothing acts on yet is said, not swallowed") {
-  const auto l = load("policies: [a.yaml]\nauthserv_id: mx.example.com\n");
+TEST_CASE("config: a key of the other store is said to have no effect, not swallowed") {
+  const auto l = load("policies: [a.yaml]\npepper_file: /etc/sluice/pepper\n");
   CHECK(l.diagnostics.ok());
   CHECK(l.diagnostics.warnings() == 1);
-  CHECK(l.diagnostics.render().find("`authserv_id` has no effect in this version") != std::string::npos);
+  CHECK(l.diagnostics.render().find("`pepper_file` has no effect without store: redis") !=
+        std::string::npos);
 }
 
 TEST_CASE("config: scanners have one address or several") {
