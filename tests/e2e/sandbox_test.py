@@ -30,7 +30,7 @@ MORE = """\
     stage: rcpt
     when: rcpt.localpart == "grey" and sender.address is set
     key: [sender.address, rcpt.address]
-    delay: 1s
+    delay: 1h
     then: defer 450 4.7.1
   - rule: by-dns
     stage: rcpt
