@@ -16,8 +16,6 @@
 namespace sluice::app {
 namespace {
 
-constexpr std::size_t kMaxLocalPart = 256;  // octets looked back for the begin of an address
-
 // RFC 5321 atext and the dot; bytes beyond ASCII (RFC 6531) too.
 bool is_local_octet(char c) {
   const auto octet = static_cast<unsigned char>(c);
@@ -90,7 +88,7 @@ std::string Redaction::addresses(std::string_view text) const {
       const std::size_t quote = text.rfind('"', begin - 2);
       if (begin >= 2 && quote != std::string_view::npos && quote >= done) begin = quote;
     }
-    while (begin > done && at - begin < kMaxLocalPart && is_local_octet(text[begin - 1])) --begin;
+    while (begin > done && is_local_octet(text[begin - 1])) --begin;
     out.append(text.substr(done, begin - done));
     out += local_part(text.substr(begin, at - begin));
     done = at;

@@ -1,5 +1,6 @@
 // rooms: app
 // What the history reads back and what it leaves out: packed traces, and addresses in any text.
+#include <cctype>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,7 +24,8 @@ void check_trace(const std::string& text) {
 void check_redaction(const std::string& text) {
   const Redaction domain(Redaction::Keep::Domain), hash(Redaction::Keep::Hash, {1, 2});
   const std::string once = domain.addresses(text);
-  require(domain.addresses(once) == once, "redacting twice is redacting once");
+  for (std::size_t at = once.find('@'); at != std::string::npos; at = once.find('@', at + 1))
+    require(at == 0 || std::isalnum(static_cast<unsigned char>(once[at - 1])) == 0, "no local part is left");
   require(mentions_address(hash.addresses("<owner@a.test> " + text), "owner@a.test") ==
               mentions_address(hash.addresses(text), "owner@a.test"),
           "an address that is redacted is not mentioned any more");
