@@ -33,7 +33,7 @@ struct HistoryOptions {
 
 class History final : public engine::DecisionSink {
  public:
-  static constexpr std::size_t kMaxQueued = 20'000;       // decisions not yet written
+  static constexpr std::size_t kMaxQueued = 4'000;  // decisions not yet written: some 4 MB
   static constexpr std::size_t kMaxTracesQueued = 2'000;  // of them with a trace; more lose it
 
   // A file that is damaged is put aside (history.db.damaged) and a new one begun; `complain` is told
