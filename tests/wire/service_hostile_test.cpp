@@ -212,10 +212,11 @@ TEST_CASE("hostile peer: a stream of broken sessions beside twenty good ones", "
   SluiceFilter filter(kEveryStep);
 
   // What the first broken sessions allocate once is no growth.
-  attack(filter->endpoint(), seed + 1, std::min<std::size_t>(frames / 5, 20'000));
+  attack(filter->endpoint(), seed + 1, std::min<std::size_t>(frames / 2, 20'000));
   const std::size_t descriptors = filter->descriptors();
+  // Nor is what thousands of refusals a second fill once: the history's queue and its file's cache.
   HonestCrowd quiet(filter->endpoint(), kGood, kRefusal);
-  CHECK(quiet.wait_for_answers(5000, 30s));
+  CHECK(quiet.wait_for_answers(40'000, 60s));
   CrowdResult before = quiet.stop();
   const std::size_t rss = filter->rss_kib();
 
