@@ -1,5 +1,6 @@
-// The scripts that run inside Redis: src/backends/redis/*.lua, each behind time.lua. They are the only
-// place that changes state there; what they take and answer stands at their beginning.
+// The scripts that run inside Redis, each put together of files of src/backends/redis behind time.lua
+// (cmake/SluiceScripts.cmake says which). They are the only place that changes state there; what they
+// take and answer stands at the beginning of their files.
 #pragma once
 #include "backends/redis_client.h"
 

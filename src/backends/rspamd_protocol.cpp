@@ -4,8 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "backends/headed_reply.h"
-#include "backends/scan_protocol.h"
+#include "backends/headed_scan_reply.h"
 #include "base/text.h"
 
 namespace sluice::backends {
@@ -78,28 +77,13 @@ Result<ScanFindings> findings_of(const std::string& body) {
   return found;
 }
 
-class RspamdReply final : public ScanReply {
- public:
-  Outcome feed(std::string_view bytes) override {
-    return reply_.feed(bytes) == HeadedReply::State::Reading ? Outcome() : Outcome(outcome());
-  }
-  Result<ScanFindings> close() override {
-    reply_.close();
-    return outcome();
-  }
-
- private:
-  Result<ScanFindings> outcome() const {
-    if (reply_.state() == HeadedReply::State::Broken)
-      return temporary("rspamd's reply: " + reply_.why());
-    const auto words = split(reply_.first_line(), ' ');
-    if (words.size() < 2 || words[0].substr(0, 7) != "HTTP/1.")
-      return temporary("rspamd's reply is none: " + scan_word(reply_.first_line()));
-    if (words[1] != "200") return temporary("rspamd says: " + scan_word(reply_.first_line()));
-    return findings_of(reply_.body());
-  }
-  HeadedReply reply_{kMaxRspamdReply};
-};
+Result<ScanFindings> rspamd_says(const HeadedReply& reply) {
+  const auto words = split(reply.first_line(), ' ');
+  if (words.size() < 2 || words[0].substr(0, 7) != "HTTP/1.")
+    return temporary("rspamd's reply is none: " + scan_word(reply.first_line()));
+  if (words[1] != "200") return temporary("rspamd says: " + scan_word(reply.first_line()));
+  return findings_of(reply.body());
+}
 
 void add_field(std::string& head, std::string_view name, std::string_view value) {
   if (value.empty()) return;
@@ -126,7 +110,7 @@ class RspamdProtocol final : public ScanProtocol {
       add_field(head, "Rcpt", std::string_view(e.recipients[i]).substr(0, 320));
     return head + "\r\n";
   }
-  std::unique_ptr<ScanReply> reply() const override { return std::make_unique<RspamdReply>(); }
+  std::unique_ptr<ScanReply> reply() const override { return std::make_unique<HeadedScanReply>("rspamd", kMaxRspamdReply, rspamd_says); }
 };
 
 }  // namespace

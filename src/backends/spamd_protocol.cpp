@@ -4,8 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "backends/headed_reply.h"
-#include "backends/scan_protocol.h"
+#include "backends/headed_scan_reply.h"
 #include "base/text.h"
 
 namespace sluice::backends {
@@ -36,35 +35,20 @@ std::vector<std::string> symbols_of(std::string_view body) {
   return symbols;
 }
 
-class SpamdReply final : public ScanReply {
- public:
-  Outcome feed(std::string_view bytes) override {
-    return reply_.feed(bytes) == HeadedReply::State::Reading ? Outcome() : Outcome(outcome());
-  }
-  Result<ScanFindings> close() override {
-    reply_.close();
-    return outcome();
-  }
-
- private:
-  Result<ScanFindings> outcome() const {
-    if (reply_.state() == HeadedReply::State::Broken)
-      return temporary("spamd's reply: " + reply_.why());
-    const auto words = split(reply_.first_line(), ' ');
-    if (words.size() < 2 || words[0].substr(0, 6) != "SPAMD/")
-      return temporary("spamd's reply is none: " + scan_word(reply_.first_line()));
-    if (words[1] != "0") return temporary("spamd says: " + scan_word(reply_.first_line()));
-    const std::string* spam = reply_.field("Spam");
-    const auto score = spam != nullptr ? score_of(*spam) : std::nullopt;
-    if (!score) return temporary("spamd's reply has no score");
-    ScanFindings found;
-    found.spam.available = true;
-    found.spam.score = *score;
-    found.spam.symbols = symbols_of(reply_.body());
-    return found;
-  }
-  HeadedReply reply_{kMaxSpamdReply};
-};
+Result<ScanFindings> spamd_says(const HeadedReply& reply) {
+  const auto words = split(reply.first_line(), ' ');
+  if (words.size() < 2 || words[0].substr(0, 6) != "SPAMD/")
+    return temporary("spamd's reply is none: " + scan_word(reply.first_line()));
+  if (words[1] != "0") return temporary("spamd says: " + scan_word(reply.first_line()));
+  const std::string* spam = reply.field("Spam");
+  const auto score = spam != nullptr ? score_of(*spam) : std::nullopt;
+  if (!score) return temporary("spamd's reply has no score");
+  ScanFindings found;
+  found.spam.available = true;
+  found.spam.score = *score;
+  found.spam.symbols = symbols_of(reply.body());
+  return found;
+}
 
 class SpamdProtocol final : public ScanProtocol {
  public:
@@ -76,7 +60,7 @@ class SpamdProtocol final : public ScanProtocol {
     return "SYMBOLS SPAMC/1.5\r\nContent-length: " + std::to_string(path.size() + message_bytes) +
            "\r\n\r\n" + path;
   }
-  std::unique_ptr<ScanReply> reply() const override { return std::make_unique<SpamdReply>(); }
+  std::unique_ptr<ScanReply> reply() const override { return std::make_unique<HeadedScanReply>("spamd", kMaxSpamdReply, spamd_says); }
 };
 
 }  // namespace

@@ -125,9 +125,12 @@ void Stream::Socket::rewatch() {
 void Stream::Socket::on_ready(std::uint32_t events) {
   const auto self = shared_from_this();
   if (!is_connected_) {
-    if ((events & EPOLLERR) != 0 || socket_error(fd_) != 0) return end(StreamEnd::Refused);
+    // A connection that stood and was reset before we looked is no refusal.
+    const int error = socket_error(fd_);
+    if (error != 0 && error != ECONNRESET) return end(StreamEnd::Refused);
     connected();
     if (is_over_) return;
+    if (error != 0) return end(StreamEnd::Broken);
   }
   // What the server said before it broke the connection is told first.
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && is_reading_ && !receive()) return;

@@ -1,5 +1,6 @@
 // The numbers of the milter protocol, versions 2 to 6, as the wire engine needs them. There is no
-// RFC; the names are those of Sendmail's libmilter (mfdef.h). Constants only.
+// RFC; the names are those of Sendmail's libmilter (mfdef.h). Constants only. The peer of the tests
+// (bench/milter_peer/protocol.h) has its own: a wrong number must not be one that both agree on.
 #pragma once
 #include <cstddef>
 #include <cstdint>

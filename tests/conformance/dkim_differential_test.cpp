@@ -115,13 +115,13 @@ mail::Message random_message(std::mt19937& random) {
 }
 
 struct Both {
-  Library library;
+  Library opendkim;
   testing::GivenAnswers answers;
   SigningKey rsa = SigningKey::rsa(1024), ed25519 = SigningKey::ed25519();
   Both() {
     for (const auto& [selector, key] : {std::pair{"rsa", &rsa}, std::pair{"ed", &ed25519}}) {
       const std::string name = std::string(selector) + "._domainkey.far.example";
-      library.publish(name, key->record());
+      opendkim.publish(name, key->record());
       answers.txt(name, {key->record()});
     }
   }
@@ -148,7 +148,7 @@ TEST_CASE("what libopendkim signs passes here, in all forms, cut anywhere") {
     const bool with_ed25519 = round % 2 == 1 && relaxed_header;
     mail::Message message = random_message(random);
     testing::put_on_top(
-        message, both.library.sign(message, with_ed25519 ? both.ed25519 : both.rsa,
+        message, both.opendkim.sign(message, with_ed25519 ? both.ed25519 : both.rsa,
                                    with_ed25519 ? "ed" : "rsa", relaxed_header, relaxed_body));
     const SignatureOutcome outcome = both.ours(message, 1 + random() % 50);
     CAPTURE(round, outcome.problem, message.headers[0].value, message.body);
@@ -163,7 +163,7 @@ TEST_CASE("what was changed after libopendkim signed it passes in both or in nei
   for (int round = 0; round < 600; ++round) {
     mail::Message message = random_message(random);
     testing::put_on_top(message,
-                        both.library.sign(message, both.rsa, "rsa", round % 2 == 0, round % 4 < 2));
+                        both.opendkim.sign(message, both.rsa, "rsa", round % 2 == 0, round % 4 < 2));
     static constexpr std::string_view kOther = "abX \t";
     const char other = kOther[random() % kOther.size()];
     // Of the fields that were signed, behind the first word: names and syntax of the signature
@@ -174,7 +174,7 @@ TEST_CASE("what was changed after libopendkim signed it passes in both or in nei
     const std::size_t at = random() % bytes.size();
     if (bytes[at] == '\r' || bytes[at] == '\n') continue;
     bytes[at] = other;
-    const bool theirs = both.library.verifies(message);
+    const bool theirs = both.opendkim.verifies(message);
     const SignatureOutcome outcome = both.ours(message, 7);
     CAPTURE(round, at, outcome.problem, message.headers[0].value, message.body);
     CHECK((outcome.result == SignatureResult::Pass) == theirs);

@@ -64,7 +64,7 @@ class Sandbox(case.ServerCase):
     def setUpClass(cls):
         super().setUpClass()
         try:
-            sandbox.library()
+            sandbox.libseccomp()
             sandbox.allowed(UNIT)
         except (sandbox.Unavailable, FileNotFoundError) as reason:
             raise unittest.SkipTest(str(reason))

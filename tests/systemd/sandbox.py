@@ -64,7 +64,7 @@ class Comparison(ctypes.Structure):
     _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
 
 
-def library():
+def libseccomp():
     name = ctypes.util.find_library("seccomp") or "libseccomp.so.2"
     try:
         seccomp = ctypes.CDLL(name, use_errno=True)
@@ -80,7 +80,7 @@ def library():
 
 def apply(unit, user):
     """Makes this process the user's and puts the filter on it and all that it becomes."""
-    calls, seccomp = allowed(unit), library()
+    calls, seccomp = allowed(unit), libseccomp()
     # As MemoryDenyWriteExecute= does: nothing that can be written may be executed.
     executable = {"mmap": [(2, PROT_WRITE | PROT_EXEC)], "mprotect": [(2, PROT_EXEC)], "pkey_mprotect": [(2, PROT_EXEC)]}
     context = seccomp.seccomp_init(SCMP_ACT_KILL_PROCESS)

@@ -17,8 +17,6 @@ local function keep_as_long_as_needed()
   end
 end
 
-local operations = {}
-
 function operations.look()
   return {now < allowed_until() and 1 or 0}
 end
@@ -45,12 +43,6 @@ function operations.show()
   return {'', 2, 0, ends - ahead}
 end
 
-function operations.forget()
-  local shown = operations.show()
-  if #shown > 0 then redis.call('DEL', allowed) end
-  return shown
-end
-
 -- until, then pairs of an entry and the end of its pass.
 function operations.import()
   local ends, entries = number(), number()
@@ -62,9 +54,3 @@ function operations.import()
   keep_as_long_as_needed()
   return {1}
 end
-
-local answers = {}
-while next_argument <= #ARGV do
-  answers[#answers + 1] = operations[text()]()
-end
-return answers

@@ -23,8 +23,6 @@ local function write(passed, first, ends, name, stays)
              digits(math.max(1, stays)))
 end
 
-local operations = {}
-
 function operations.look()
   local delay, retry_within = number(), number()
   local found = read()
@@ -65,12 +63,6 @@ function operations.show()
   return {found.name, found.passed and 1 or 0, found.first - ahead, found.ends - ahead}
 end
 
-function operations.forget()
-  local shown = operations.show()
-  if #shown > 0 then redis.call('DEL', entry) end
-  return shown
-end
-
 -- What another store knew. The longer pass stays; a first contact stays as it is.
 function operations.import()
   local passed, first, ends, name = number() == 1, number(), number(), text()
@@ -80,9 +72,3 @@ function operations.import()
   write(passed, first, ends, name, ends - now + (passed and margin or 1))
   return {1}
 end
-
-local answers = {}
-while next_argument <= #ARGV do
-  answers[#answers + 1] = operations[text()]()
-end
-return answers

@@ -34,8 +34,6 @@ local function make_room()
   return true
 end
 
-local operations = {}
-
 -- What happened since `known`: the version now, and the changes, unless there were too many.
 function operations.news()
   local known, pepper = number(), text()
@@ -106,9 +104,3 @@ end
 function operations.epoch()
   return {redis.call('HINCRBY', state, 'epoch', 1)}
 end
-
-local answers = {}
-while next_argument <= #ARGV do
-  answers[#answers + 1] = operations[text()]()
-end
-return answers

@@ -17,8 +17,6 @@ local function write(first, last, ends)
              digits(math.max(1, ends - now)))
 end
 
-local operations = {}
-
 function operations.look()
   local found = read()
   if not found then return {} end
@@ -39,12 +37,6 @@ function operations.show()
   return {'', 3, found.first - ahead, found.ends - ahead}
 end
 
-function operations.forget()
-  local shown = operations.show()
-  if #shown > 0 then redis.call('DEL', value) end
-  return shown
-end
-
 function operations.import()
   local first, last, ends = number(), number(), number()
   local found = read()
@@ -56,9 +48,3 @@ function operations.import()
   write(first, last, ends)
   return {1}
 end
-
-local answers = {}
-while next_argument <= #ARGV do
-  answers[#answers + 1] = operations[text()]()
-end
-return answers

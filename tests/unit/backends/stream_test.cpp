@@ -176,6 +176,25 @@ TEST_CASE("a reset is told as broken, after what was sent before it") {
   CHECK(told.wait() == StreamEnd::Broken);
 }
 
+TEST_CASE("a connection that was reset before anybody looked has stood and was broken") {
+  Server server;
+  Told told;
+  told.on_loop([&] {
+    told.stream = Stream::open(*told.loop, server.endpoint, {},
+                               {[&] { told.was_connected = true; },
+                                [&](std::string_view bytes) { told.received += bytes; },
+                                {},
+                                [&](StreamEnd how) { told.ended.set_value(how); }});
+    // The loop is here and looks only after this.
+    const int fd = server.accept();
+    const linger hard{1, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    ::close(fd);
+  });
+  CHECK(told.wait() == StreamEnd::Broken);
+  CHECK(told.was_connected);
+}
+
 TEST_CASE("a stream may be destroyed by its own event, and tells nothing more") {
   Server server;
   Told told;
