@@ -56,7 +56,7 @@ struct Asked {
 }  // namespace
 
 CountedStore::CountedStore(backends::StateStore& behind)
-    : behind_(behind), counts_(std::make_shared<Counts>()) {}
+    : StoreInFront(behind), counts_(std::make_shared<Counts>()) {}
 
 void CountedStore::submit(std::vector<StateOp> ops, backends::StateDone done) {
   std::vector<Asked> asked;

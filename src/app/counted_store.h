@@ -1,7 +1,7 @@
 // CountedStore: hands everything on to a state store and counts it for the metrics: operations by
 // kind and result, how long submissions took, what limits and greylists answered.
 //
-// Threads: as StateStore. Both stores outlive each other's callers.
+// Threads: as StateStore.
 #pragma once
 #include <array>
 #include <atomic>
@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "app/counters.h"
-#include "backends/state_store.h"
+#include "backends/store_in_front.h"
 
 namespace sluice::app {
 
-class CountedStore final : public backends::StateStore {
+class CountedStore final : public backends::StoreInFront {
  public:
   static constexpr std::size_t kMaxLimits = 500;  // with a count of their own; the rest is "other"
 
@@ -23,17 +23,6 @@ class CountedStore final : public backends::StateStore {
 
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override;
   bool answers_at_once() const override { return behind_.answers_at_once(); }
-  bool flush(Duration most) override { return behind_.flush(most); }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
-    return behind_.show(query);
-  }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
-    return behind_.forget(kind, filter);
-  }
-  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
-    return behind_.grant(filter, extra, keep);
-  }
-  backends::StateHealth health() const override { return behind_.health(); }
 
   struct OpCount {
     const char* op;  // reserve, peek, commit, …
@@ -54,7 +43,6 @@ class CountedStore final : public backends::StateStore {
 
  private:
   struct Counts;
-  backends::StateStore& behind_;
   std::shared_ptr<Counts> counts_;  // completions may come after everything else is gone
 };
 

@@ -4,13 +4,13 @@
 #include <utility>
 #include <vector>
 
-#include "backends/state_store.h"
+#include "backends/store_in_front.h"
 
 namespace sluice::app {
 
-class SwitchedStore final : public backends::StateStore {
+class SwitchedStore final : public backends::StoreInFront {
  public:
-  explicit SwitchedStore(backends::StateStore& behind) : behind_(behind) {}
+  using StoreInFront::StoreInFront;
   void take_away(bool away) { is_away_ = away; }
 
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override {
@@ -19,15 +19,6 @@ class SwitchedStore final : public backends::StateStore {
     nothing.available = false;
     done(std::vector<backends::StateAnswer>(ops.size(), nothing));
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
-    return behind_.show(query);
-  }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
-    return behind_.forget(kind, filter);
-  }
-  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
-    return behind_.grant(filter, extra, keep);
-  }
   backends::StateHealth health() const override {
     backends::StateHealth health = behind_.health();
     health.available = !is_away_;
@@ -35,7 +26,6 @@ class SwitchedStore final : public backends::StateStore {
   }
 
  private:
-  backends::StateStore& behind_;
   bool is_away_ = false;
 };
 

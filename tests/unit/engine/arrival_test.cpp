@@ -47,27 +47,16 @@ class LateDns final : public backends::DnsResolver {
 };
 
 // What changes is changed at once, in order; only the answer comes later, as from a server.
-class LateStore final : public backends::StateStore {
+class LateStore final : public backends::StoreInFront {
  public:
-  LateStore(backends::StateStore& behind, Later& later) : behind_(behind), later_(later) {}
+  LateStore(backends::StateStore& behind, Later& later) : StoreInFront(behind), later_(later) {}
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override {
     behind_.submit(std::move(ops), [this, done](std::vector<backends::StateAnswer> answers) {
       later_.add([done, answers] { done(answers); });
     });
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
-    return behind_.show(query);
-  }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
-    return behind_.forget(kind, filter);
-  }
-  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
-    return behind_.grant(filter, extra, keep);
-  }
-  backends::StateHealth health() const override { return behind_.health(); }
 
  private:
-  backends::StateStore& behind_;
   Later& later_;
 };
 

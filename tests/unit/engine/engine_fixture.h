@@ -9,6 +9,7 @@
 
 #include "backends/given_dns.h"
 #include "backends/reference_store.h"
+#include "backends/store_in_front.h"
 #include "engine/ledger.h"
 #include "engine/local_limiter.h"
 #include "engine/session.h"
@@ -44,9 +45,9 @@ class FixedFacts final : public GivenFacts {
 };
 
 // Operations a store was asked for, by kind; and a switch that takes it away.
-class WatchedStore final : public backends::StateStore {
+class WatchedStore final : public backends::StoreInFront {
  public:
-  explicit WatchedStore(backends::StateStore& behind) : behind_(behind) {}
+  using StoreInFront::StoreInFront;
   bool is_away = false;
   int submissions = 0;
   std::vector<backends::StateOp> ops;
@@ -66,19 +67,6 @@ class WatchedStore final : public backends::StateStore {
     nothing.available = false;
     done(std::vector<backends::StateAnswer>(asked.size(), nothing));
   }
-  std::vector<backends::StateEntry> show(const backends::StateQuery& query) override {
-    return behind_.show(query);
-  }
-  std::size_t forget(backends::StateEntry::Kind kind, const std::string& filter) override {
-    return behind_.forget(kind, filter);
-  }
-  std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override {
-    return behind_.grant(filter, extra, keep);
-  }
-  backends::StateHealth health() const override { return behind_.health(); }
-
- private:
-  backends::StateStore& behind_;
 };
 
 class Records final : public DecisionSink {

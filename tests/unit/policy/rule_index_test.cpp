@@ -3,35 +3,13 @@
 #include <map>
 
 #include "compiled.h"
+#include "named_facts.h"
 
 using namespace sluice;
 using namespace sluice::policy;
 using namespace sluice::policy::testing;
 
 namespace {
-
-// Facts by name; what is not named is pending.
-class NamedFacts final : public FactSource {
- public:
-  NamedFacts(const Program& program, std::map<std::string, Value> facts)
-      : program_(program), facts_(std::move(facts)) {}
-  const Value* fact(FactIndex index, std::uint32_t) override {
-    const std::string& name = program_.facts()[index].signature.name;
-    asked.push_back(name);
-    const auto found = facts_.find(name);
-    return found == facts_.end() ? nullptr : &found->second;
-  }
-  std::uint32_t recipient_count() override { return 0; }
-  const Value* header(std::string_view) override { return nullptr; }
-  const Value* contains(ListId, const Value&) override { return nullptr; }
-  const Value* seen(std::uint32_t, std::span<const Value>, Duration) override { return nullptr; }
-  std::string template_word(std::string_view) override { return {}; }
-  std::vector<std::string> asked;
-
- private:
-  const Program& program_;
-  std::map<std::string, Value> facts_;
-};
 
 // A policy of many conditions at MAIL; the names of those that have to be tried.
 std::string tried(const std::vector<std::string>& conditions, std::map<std::string, Value> facts,
