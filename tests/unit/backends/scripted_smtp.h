@@ -100,7 +100,6 @@ class ScriptedSmtp {
   }
   std::uint16_t port() const { return port_; }
   int sessions() const { return sessions_; }
-  int most_at_once() const { return most_at_once_; }
   // All lines of all clients.
   std::vector<std::string> heard() const {
     const std::lock_guard lock(mutex_);
@@ -123,15 +122,11 @@ class ScriptedSmtp {
       ::setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
       ++sessions_;
       connections_.emplace_back([this, client] {
-        most_at_once_ = std::max(most_at_once_.load(), ++at_once_);
-        {
-          SmtpPeer peer(client, [this](const std::string& line) {
-            const std::lock_guard lock(mutex_);
-            heard_.push_back(line);
-          });
-          script_(peer);
-        }
-        --at_once_;
+        SmtpPeer peer(client, [this](const std::string& line) {
+          const std::lock_guard lock(mutex_);
+          heard_.push_back(line);
+        });
+        script_(peer);
       });
     }
   }
@@ -140,7 +135,7 @@ class ScriptedSmtp {
   int fd_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<bool> is_stopping_{false};
-  std::atomic<int> sessions_{0}, at_once_{0}, most_at_once_{0};
+  std::atomic<int> sessions_{0};
   mutable std::mutex mutex_;
   std::vector<std::string> heard_;
   std::vector<std::thread> connections_;
