@@ -75,7 +75,25 @@ struct Table {
   std::string (*row)(const StateEntry& entry, TimePoint now);
 };
 
+// A store of several servers may have reached some of them only: it counts that as errors. Those of
+// sessions count too, so it can be said too often, never too seldom.
+class Reach {
+ public:
+  explicit Reach(const backends::StateStore& store)
+      : store_(store), errors_(store.health().errors) {}
+  ControlReply told(ControlReply reply) const {
+    const backends::StateHealth now = store_.health();
+    if (now.available && now.errors == errors_) return reply;
+    return {kTemporary, reply.text + "perhaps not all: " + now.what + "\n", reply.json};
+  }
+
+ private:
+  const backends::StateStore& store_;
+  std::uint64_t errors_;
+};
+
 ControlReply show(const StatePlaces& places, const StateQuery& query, const Table& table) {
+  const Reach reach(places.store);
   const auto entries = places.store.show(query);
   ControlReply reply;
   ordered_json list = ordered_json::array();
@@ -85,7 +103,7 @@ ControlReply show(const StatePlaces& places, const StateQuery& query, const Tabl
     list.push_back(to_json(entry));
   }
   reply.json = list.dump(-1, ' ', false, json::error_handler_t::replace);
-  return reply;
+  return reach.told(std::move(reply));
 }
 
 const Table kLimits{fmt::format("{:<60} {:>8} {:>9} {:>8} {:>10}", "LIMIT AND KEY", "USED",
@@ -109,10 +127,12 @@ const Table kLists{fmt::format("{:<24} {:<50} {:>10}", "LIST", "VALUE", "LEFT"),
 ControlReply forget(const StatePlaces& places, StateEntry::Kind kind, const json& arguments) {
   const std::string filter = text_of(arguments, "FILTER");
   if (filter.empty()) return usage("name what to forget, a part of the name that `show` prints");
+  const Reach reach(places.store);
   const std::size_t count = places.store.forget(kind, filter);
   places.ledger.forget_denials();
-  return {kOk, std::to_string(count) + (count == 1 ? " entry" : " entries") + " forgotten\n",
-          json{{"forgotten", count}}.dump()};
+  return reach.told(
+      {kOk, std::to_string(count) + (count == 1 ? " entry" : " entries") + " forgotten\n",
+       json{{"forgotten", count}}.dump()});
 }
 
 ControlReply grant(const StatePlaces& places, const json& arguments) {
@@ -121,13 +141,16 @@ ControlReply grant(const StatePlaces& places, const json& arguments) {
   const auto keep = parse_duration(text.empty() ? "1h" : text);
   if (!n || *n < 1) return usage("N is how many more may pass");
   if (!keep || *keep <= Duration{0}) return usage("--for `" + text + "` is no duration; write 1h");
+  const Reach reach(places.store);
   const std::size_t count = places.store.grant(text_of(arguments, "FILTER"), *n, *keep);
   places.ledger.forget_denials();
-  if (count == 0) return {kNoInput, "no limit of that name has counted anything yet\n", "{}"};
-  return {kOk,
-          fmt::format("{} more for {} {}, for {}\n", *n, count, count == 1 ? "counter" : "counters",
-                      render_duration(*keep)),
-          json{{"granted", count}}.dump()};
+  if (count == 0)
+    return reach.told({kNoInput, "no limit of that name has counted anything yet\n", "{}"});
+  return reach.told(
+      {kOk,
+       fmt::format("{} more for {} {}, for {}\n", *n, count, count == 1 ? "counter" : "counters",
+                   render_duration(*keep)),
+       json{{"granted", count}}.dump()});
 }
 
 // The list and the value typed as the list is.

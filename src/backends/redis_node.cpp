@@ -77,6 +77,7 @@ void RedisNode::forbidden(const std::string& why) {
   timer_ = loop_.in(kRedisForbiddenRest, [this] {
     timer_ = 0;
     drop_connection(why_);
+    is_forbidden_ = false;  // from here on an attempt like any other; a refusal says so again
     connect();
   });
   tell_changed();

@@ -131,17 +131,9 @@ std::size_t RedisStore::grant(const std::string& filter, std::int64_t extra, Dur
 
 // A question to each group behind everything else.
 bool RedisStore::flush(Duration most) {
-  std::vector<RedisCall> calls;
-  for (unsigned group = 0; group < core_->keys().groups(); ++group) {
-    auto& call = calls.emplace_back();
-    call.script = &redis_script(RedisScriptName::Survey);
-    call.is_repeatable = true;
-    call.keys = {RedisKeys::clock(group)};
-    call.args = {core_->settings().time, "1000", "", "", ""};
-  }
   auto all = std::make_shared<std::promise<bool>>();
   auto answered = all->get_future();
-  core_->call(std::move(calls), [all](const std::vector<RedisResult>& results) {
+  core_->call(calls_to_all_groups(*core_), [all](const std::vector<RedisResult>& results) {
     all->set_value(std::all_of(results.begin(), results.end(), [](const auto& result) {
       return result.outcome == RedisOutcome::Answered;
     }));

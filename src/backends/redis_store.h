@@ -47,7 +47,6 @@ struct RedisStoreOptions {
 // Since the start.
 struct RedisStoreCounts {
   std::uint64_t remembered_denials = 0;  // refused without a call
-  std::uint64_t local_lookups = 0;       // of lists, without a call
   std::uint64_t not_available = 0;       // operations without an answer
   std::size_t kept_passes = 0;           // waiting to be written
 };

@@ -41,26 +41,6 @@ StateAnswer not_available(bool unsure = false) {
   return answer;
 }
 
-// All waves of a long list of calls, one behind the other.
-struct Waves {
-  std::vector<RedisCall> calls;
-  std::vector<RedisResult> results;
-  RedisDone done;
-};
-
-void send_wave(RedisClient& client, const std::shared_ptr<Waves>& waves) {
-  const std::size_t from = waves->results.size();
-  if (from == waves->calls.size()) return waves->done(std::move(waves->results));
-  const auto first = waves->calls.begin() + static_cast<std::ptrdiff_t>(from);
-  const auto count = std::min(kMostCallsAtOnce, waves->calls.size() - from);
-  std::vector<RedisCall> wave(std::make_move_iterator(first),
-                              std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
-  client.call(std::move(wave), [&client, waves](std::vector<RedisResult> results) {
-    std::move(results.begin(), results.end(), std::back_inserter(waves->results));
-    send_wave(client, waves);
-  });
-}
-
 }  // namespace
 
 RedisStoreCore::RedisStoreCore(std::unique_ptr<RedisClient> client, RedisStoreOptions options)
@@ -74,17 +54,44 @@ void RedisStoreCore::close() {
   client_.reset();
 }
 
+namespace {
+
+std::vector<RedisResult> not_done(std::size_t calls) {
+  std::vector<RedisResult> nothing(calls);
+  for (auto& result : nothing) result.why = "closing";
+  return nothing;
+}
+
+}  // namespace
+
+// All waves of a long list of calls, one behind the other.
+struct RedisStoreCore::Waves {
+  std::vector<RedisCall> calls;
+  std::vector<RedisResult> results;
+  RedisDone done;
+};
+
+void RedisStoreCore::send_wave(const std::shared_ptr<Waves>& waves) {
+  const std::size_t from = waves->results.size();
+  if (from == waves->calls.size()) return waves->done(std::move(waves->results));
+  const auto first = waves->calls.begin() + static_cast<std::ptrdiff_t>(from);
+  const auto count = std::min(kMostCallsAtOnce, waves->calls.size() - from);
+  std::vector<RedisCall> wave(std::make_move_iterator(first),
+                              std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
+  // The client that ends answers the wave at hand and takes no more calls: call() knows.
+  call(std::move(wave), [this, waves](std::vector<RedisResult> results) {
+    std::move(results.begin(), results.end(), std::back_inserter(waves->results));
+    send_wave(waves);
+  });
+}
+
 void RedisStoreCore::call(std::vector<RedisCall> calls, RedisDone done) {
-  if (is_closing_) {
-    std::vector<RedisResult> nothing(calls.size());
-    for (auto& result : nothing) result.why = "closing";
-    return done(std::move(nothing));
-  }
+  if (is_closing_) return done(not_done(calls.size()));
   if (calls.size() <= kMostCallsAtOnce) return client_->call(std::move(calls), std::move(done));
   auto waves = std::make_shared<Waves>();
   waves->calls = std::move(calls);
   waves->done = std::move(done);
-  send_wave(*client_, waves);
+  send_wave(waves);
 }
 
 std::vector<RedisResult> RedisStoreCore::call_and_wait(std::vector<RedisCall> calls) {
@@ -366,7 +373,7 @@ StateHealth RedisStoreCore::health() const {
 
 RedisStoreCounts RedisStoreCore::counts() const {
   const std::lock_guard lock(mutex_);
-  return {remembered_denials_, local_lookups_, not_available_, kept_passes_.size()};
+  return {remembered_denials_, not_available_, kept_passes_.size()};
 }
 
 }  // namespace sluice::backends

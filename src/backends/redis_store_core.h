@@ -81,6 +81,8 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   std::vector<RedisCall> news_calls(std::int64_t known_version) const;
 
   // Without.
+  struct Waves;
+  void send_wave(const std::shared_ptr<Waves>& waves);
   void send(const RedisSubmissionPtr& work);
   void answered(const RedisSubmissionPtr& work, std::vector<RedisResult> results);
   void finish(const RedisSubmissionPtr& work, bool lists_are_known);
@@ -121,7 +123,7 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   };
   std::deque<KeptPass> kept_passes_;
   bool kept_passes_underway_ = false;
-  std::uint64_t remembered_denials_ = 0, local_lookups_ = 0, not_available_ = 0;
+  std::uint64_t remembered_denials_ = 0, not_available_ = 0;
 };
 
 }  // namespace sluice::backends

@@ -176,7 +176,6 @@ StateAnswer RedisStoreCore::list_answer(const RedisSubmission& work, std::size_t
   StateAnswer answer;
   answer.available = lists_are_known && lists_are_complete_;
   if (!answer.available) return answer;
-  if (!work.news) ++local_lookups_;
   answer.contained = lists_.contains(std::get<ListContains>(work.ops[i]), list_time());
   return answer;
 }

@@ -27,24 +27,26 @@ std::optional<RedisKeys::Place> place_of(std::string_view key) {
   return place;
 }
 
-// Every server answers for the groups that it holds with its own name.
-std::vector<unsigned> RedisSurvey::servers() {
+std::vector<RedisCall> calls_to_all_groups(const RedisStoreCore& core) {
   std::vector<RedisCall> calls;
-  for (unsigned group = 0; group < core_.keys().groups(); ++group) {
+  for (unsigned group = 0; group < core.keys().groups(); ++group) {
     auto& call = calls.emplace_back();
     call.script = &redis_script(RedisScriptName::Survey);
     call.is_repeatable = true;
     call.keys = {RedisKeys::clock(group)};
-    call.args = {core_.settings().time, kClockResolution, "", "", ""};
+    call.args = {core.settings().time, kClockResolution, "", "", ""};
   }
-  const auto results = core_.call_and_wait(std::move(calls));
+  return calls;
+}
+
+// Every server answers for the groups that it holds with its own name.
+std::vector<unsigned> RedisSurvey::servers() {
+  const auto results = core_.call_and_wait(calls_to_all_groups(core_));
   std::map<std::string, unsigned> found;
   for (unsigned group = 0; group < results.size(); ++group) {
     const auto& result = results[group];
     if (result.outcome == RedisOutcome::Answered && result.reply.kind == RedisReply::Kind::Text)
       found.try_emplace(result.reply.text, group);
-    else
-      is_complete_ = false;
   }
   std::vector<unsigned> groups;
   for (const auto& [name, group] : found) groups.push_back(group);
@@ -69,7 +71,7 @@ std::optional<std::vector<std::string>> RedisSurvey::next_keys(unsigned group,
   return texts;
 }
 
-bool RedisSurvey::ask_keys(const Question& question, const std::vector<std::string>& keys,
+void RedisSurvey::ask_keys(const Question& question, const std::vector<std::string>& keys,
                            const Take& take) {
   const auto meant = core_.keys().place(question.filter);
   const auto settings = core_.settings();
@@ -87,29 +89,21 @@ bool RedisSurvey::ask_keys(const Question& question, const std::vector<std::stri
     if (part.call == asked.size()) asked.push_back(key);
   }
   const auto results = core_.call_and_wait(request.take());
-  bool all = true;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto* answer = answer_at(results[i], 0);
-    if (answer) take(asked[i], *answer);
-    all = all && answer;
+    if (const auto* answer = answer_at(results[i], 0)) take(asked[i], *answer);
   }
-  return all;
 }
 
-bool RedisSurvey::ask(const Question& question, const Take& take) {
+void RedisSurvey::ask(const Question& question, const Take& take) {
   const auto pattern = RedisKeys::pattern(question.kind);
   for (const unsigned group : servers()) {
     std::string cursor = "0";
     do {
       const auto keys = next_keys(group, pattern, cursor);
-      if (!keys) {
-        is_complete_ = false;
-        break;
-      }
-      if (!keys->empty()) is_complete_ &= ask_keys(question, *keys, take);
+      if (!keys) break;
+      if (!keys->empty()) ask_keys(question, *keys, take);
     } while (cursor != "0");
   }
-  return is_complete_;
 }
 
 }  // namespace sluice::backends

@@ -29,19 +29,21 @@ class RedisSurvey {
   };
   // The answer for one key. A key may be told twice when a server grows meanwhile.
   using Take = std::function<void(const std::string& key, const RedisReply& answer)>;
-  // False: not every server has answered.
-  bool ask(const Question& question, const Take& take);
+  // What does not answer is left out; the client counts it as an error (StateHealth::errors).
+  void ask(const Question& question, const Take& take);
 
  private:
   // A group of each server's.
   std::vector<unsigned> servers();
   std::optional<std::vector<std::string>> next_keys(unsigned group, const std::string& pattern,
                                                     std::string& cursor);
-  bool ask_keys(const Question& question, const std::vector<std::string>& keys, const Take& take);
+  void ask_keys(const Question& question, const std::vector<std::string>& keys, const Take& take);
 
   RedisStoreCore& core_;
-  bool is_complete_ = true;
 };
+
+// A question to each group, which its server answers with its own name.
+std::vector<RedisCall> calls_to_all_groups(const RedisStoreCore& core);
 
 // The place that a key names; nullopt: it is none of ours.
 std::optional<RedisKeys::Place> place_of(std::string_view key);

@@ -444,6 +444,26 @@ TEST_CASE("redis client: a wrong password is said, and not tried again and again
   std::filesystem::remove(file);
 }
 
+TEST_CASE("redis client: after a wrong password and a broken attempt behind it, it goes on") {
+  // Refused; then, behind the rest, dropped while it greets; then dropped when all is well but
+  // nothing was asked yet; then there for good.
+  std::atomic<int> greetings{0};
+  FakeRedis server([&](const Words& words) -> Reaction {
+    if (words[0] == "PING" && ++greetings == 1) return {"-WRONGPASS invalid username-password\r\n"};
+    if (words[0] == "PING" && greetings == 2) return {"", true};
+    if (words[0] == "ROLE" && greetings == 3) return {FakeRedis::greeting(words), true};
+    return well(words);
+  });
+  const Client client(server);
+  bool is_answered = false;
+  for (int i = 0; i < 200 && !is_answered; ++i) {
+    is_answered = client.call().only().outcome == RedisOutcome::Answered;
+    if (!is_answered) std::this_thread::sleep_for(Duration{100});
+  }
+  CHECK(is_answered);
+  CHECK(greetings >= 4);
+}
+
 TEST_CASE("redis client: it may go while calls are on the way, and each is answered") {
   FakeRedis server(answering({}));
   std::atomic<int> done{0};
