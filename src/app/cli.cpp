@@ -399,7 +399,7 @@ int unknown_command(std::string_view name) {
 
 constexpr const char* kFooter =
     "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not "
-    "answer, 78 configuration.\n"
+    "answer, 75 try again, 78 configuration.\n"
     "`sluice COMMAND --help` tells more.";
 
 }  // namespace

@@ -209,7 +209,9 @@ void read_delay(Reader& r, const YamlNode& node) {
   }
 }
 
-// facts: {crm.vip: {type: bool, http: …, args: […], …}}
+constexpr std::string_view kFactKeys[] = {"type", "args", "http", "timeout", "cache"};
+
+// facts: {crm.vip: {type: bool, args: […], http: …, …}}
 void read_facts(Reader& r, const YamlNode& node) {
   if (node.kind != YamlNode::Kind::Map) return r.complain(node, "facts is a map of names");
   for (const auto& [name, body] : node.entries) {
@@ -218,6 +220,10 @@ void read_facts(Reader& r, const YamlNode& node) {
     if (!parsed) {
       r.complain(body, "fact `" + name.text + "` needs a type: bool, int, float, text, …");
       continue;
+    }
+    for (const auto& [key, value] : body.entries) {
+      if (std::find(std::begin(kFactKeys), std::end(kFactKeys), key.text) == std::end(kFactKeys))
+        r.diagnostics().error("E102", key.whole(), "unknown key `" + key.text + "` in a fact");
     }
     policy::FactSignature signature;
     signature.name = name.text;
@@ -335,7 +341,7 @@ const std::vector<Row>& rows() {
       {{"callout.allow", "", "Private or own networks that may be asked; else none is."},
        [](Reader& r, const YamlNode& node) { r.config.callout_allow = networks(r, node); }},
       {{"callout.port", "25", "Port of the mail servers that are asked."}, read_callout_port},
-      {{"facts", "", "Facts of this site: {NAME: {type, http, args, timeout, cache}}."},
+      {{"facts", "", "Facts of this site, declared: {NAME: {type, args, http, timeout, cache}}; tests give them, nobody is asked for them yet."},
        read_facts},
       {{"trusted_relays", "", "Own relays in front of this host."},
        [](Reader& r, const YamlNode& node) { r.config.trusted_relays = networks(r, node); }},

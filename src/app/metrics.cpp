@@ -205,6 +205,8 @@ const Row kRows[] = {
      [](From s, Out& o) { o.sample(s.history ? real(s.history->written) : 0); }},
     {"sluice_history_dropped", Type::Counter, "", "Decisions that the history could not keep.",
      [](From s, Out& o) { o.sample(s.history ? real(s.history->dropped) : 0); }},
+    {"sluice_history_traces_dropped", Type::Counter, "", "Decisions kept without their trace.",
+     [](From s, Out& o) { o.sample(s.history ? real(s.history->traces_dropped) : 0); }},
     {"sluice_history_size_bytes", Type::Gauge, "bytes", "Size of its file.",
      [](From s, Out& o) { o.sample(s.history ? static_cast<double>(s.history->bytes) : 0); }},
     {"process_cpu_seconds", Type::Counter, "seconds", "User and system time.",

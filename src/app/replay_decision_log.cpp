@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "mail/address.h"
 
@@ -10,12 +11,6 @@ namespace sluice::app {
 namespace {
 
 constexpr std::size_t kMaxFields = 64;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 // A value in quotes as log_value() writes it: \" \\ and \xNN. Takes the closing quote.
 std::string take_quoted(std::string_view& text) {

@@ -22,11 +22,6 @@ bool is_policy(const std::string& path) {
   return false;
 }
 
-Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& path) {
-  if (path.empty()) return std::shared_ptr<const facts::GeoDatabase>();
-  return facts::GeoDatabase::open(path);
-}
-
 }  // namespace
 
 Result<ReplayPolicy> load_replay_policy(const std::string& path) {
@@ -43,8 +38,8 @@ Result<ReplayPolicy> load_replay_policy(const std::string& path) {
   if (!loaded.program)
     return config_error(loaded.diagnostics.render() + summary(path, loaded) + "\n");
   replay.program = std::move(loaded.program);
-  auto country = open_geo(config.geoip_country);
-  auto asn = open_geo(config.geoip_asn);
+  auto country = facts::GeoDatabase::open(config.geoip_country);
+  auto asn = facts::GeoDatabase::open(config.geoip_asn);
   if (!country || !asn)
     return config_error("geoip: " + (country ? asn : country).error().what + "\n");
   facts::FactSettings& settings = replay.settings.facts;

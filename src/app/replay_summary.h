@@ -34,7 +34,6 @@ class ReplaySummary {
   std::uint64_t recipients() const { return recipients_; }
   std::uint64_t refused() const { return recipients_ - counts_[0]; }
   std::uint64_t of(mail::Action action) const { return counts_[static_cast<std::size_t>(action)]; }
-  std::uint64_t refused_then() const { return refused_then_; }
   const RuleTolls& rules() const { return rules_; }
 
   std::string text() const;
@@ -53,9 +52,6 @@ class ReplayComparison {
   void add(const ReplayEvent& event, const std::vector<Ruling>& before,
            const std::vector<Ruling>& after);
 
-  const RuleTolls& newly_refused() const { return newly_; }
-  const RuleTolls& no_longer_refused() const { return no_longer_; }
-  const RuleTolls& answered_differently() const { return differently_; }
   std::uint64_t changed() const { return changed_; }
   std::uint64_t same() const { return same_; }
 

@@ -142,11 +142,6 @@ int Service::open_policy() {
   return kOk;
 }
 
-Result<std::shared_ptr<const facts::GeoDatabase>> open_geo(const std::string& path) {
-  if (path.empty()) return std::shared_ptr<const facts::GeoDatabase>();
-  return facts::GeoDatabase::open(path);
-}
-
 int Service::open_backends() {
   auto store = open_store(config_, clock_);
   if (!store) {
@@ -172,8 +167,8 @@ int Service::open_backends() {
   if (!loop) return fail(kUnavailable, loop.error().what);
   loop_ = std::move(*loop);
   callout_ = open_callout(config_, *loop_, *dns_, clock_);
-  auto country = open_geo(config_.geoip_country);
-  auto asn = open_geo(config_.geoip_asn);
+  auto country = facts::GeoDatabase::open(config_.geoip_country);
+  auto asn = facts::GeoDatabase::open(config_.geoip_asn);
   if (!country) return fail(kConfig, "geoip: " + country.error().what);
   if (!asn) return fail(kConfig, "geoip: " + asn.error().what);
 

@@ -63,11 +63,4 @@ Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_por
   return endpoint;
 }
 
-std::string_view stream_end_name(StreamEnd end) {
-  constexpr std::string_view kNames[] = {"connection refused", "no connection in time",
-                                         "connection closed", "connection broken",
-                                         "too much to send"};
-  return kNames[static_cast<std::size_t>(end)];
-}
-
 }  // namespace sluice::backends

@@ -4,25 +4,6 @@
 #include <utility>
 
 namespace sluice::backends {
-namespace {
-
-std::string end_text(StreamEnd how) {
-  switch (how) {
-    case StreamEnd::Refused:
-      return "no connection";
-    case StreamEnd::TimedOut:
-      return "no connection in time";
-    case StreamEnd::Closed:
-      return "the server closed the connection";
-    case StreamEnd::Broken:
-      return "the connection broke";
-    case StreamEnd::Overflow:
-      break;
-  }
-  return "too much waits to be sent";
-}
-
-}  // namespace
 
 std::shared_ptr<RedisConnection> RedisConnection::open(EventLoop& loop, const Endpoint& to,
                                                        Duration connect_timeout, Events events) {
@@ -34,7 +15,7 @@ std::shared_ptr<RedisConnection> RedisConnection::open(EventLoop& loop, const En
                                {[] {},
                                 [self](std::string_view bytes) { self->received(bytes); },
                                 {},
-                                [self](StreamEnd how) { self->end(end_text(how)); }});
+                                [self](StreamEnd how) { self->end(std::string(stream_end_name(how))); }});
   return made;
 }
 

@@ -64,7 +64,6 @@ class RedisNode : public std::enable_shared_from_this<RedisNode> {
   const Endpoint& at() const { return at_; }
   const RedisRole& role() const { return role_; }
   const std::string& why() const { return why_; }
-  bool is_forbidden() const { return is_forbidden_; }
   std::uint64_t reconnects() const { return connects_ > 0 ? connects_ - 1 : 0; }
   RedisNodeHealth health() const;
 

@@ -67,10 +67,7 @@ class Stream::Socket final : public Watched, public std::enable_shared_from_this
 
   void connect(const Endpoint& to);
   void write(std::string bytes);
-  void finish_writing();
   void close();
-  void set_reading(bool on);
-  bool is_connected() const { return is_connected_; }
   std::size_t unsent() const { return unsent_.size() - sent_; }
   void on_ready(std::uint32_t events) override;
 
@@ -86,7 +83,7 @@ class Stream::Socket final : public Watched, public std::enable_shared_from_this
   const Options options_;
   Events events_;
   int fd_ = -1;
-  bool is_connected_ = false, is_reading_ = true, is_finishing_ = false, is_over_ = false;
+  bool is_connected_ = false, is_over_ = false;
   std::string unsent_;
   std::size_t sent_ = 0;  // of unsent_
   std::uint32_t watched_ = 0;
@@ -116,7 +113,7 @@ void Stream::Socket::rewatch() {
   if (fd_ < 0) return;
   std::uint32_t wanted = 0;
   if (!is_connected_ || unsent() > 0) wanted |= EPOLLOUT;
-  if (is_connected_ && is_reading_) wanted |= EPOLLIN;
+  if (is_connected_) wanted |= EPOLLIN;
   if (wanted == watched_ && watched_ != 0) return;
   loop_.watch(fd_, wanted, *this);
   watched_ = wanted;
@@ -133,8 +130,7 @@ void Stream::Socket::on_ready(std::uint32_t events) {
     if (error != 0) return end(StreamEnd::Broken);
   }
   // What the server said before it broke the connection is told first.
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && is_reading_ && !receive()) return;
-  if ((events & (EPOLLHUP | EPOLLERR)) != 0 && !is_reading_) return end(StreamEnd::Broken);
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !receive()) return;
   if ((events & EPOLLOUT) != 0 && !send()) return;
   if (!is_over_) rewatch();
 }
@@ -156,7 +152,6 @@ bool Stream::Socket::send() {
   if (unsent_.empty()) return true;
   unsent_.clear();
   sent_ = 0;
-  if (is_finishing_) ::shutdown(fd_, SHUT_WR);
   if (events_.drained) events_.drained();
   return !is_over_;
 }
@@ -181,16 +176,6 @@ void Stream::Socket::write(std::string bytes) {
     unsent_ += bytes;
   }
   rewatch();
-}
-
-void Stream::Socket::finish_writing() {
-  is_finishing_ = true;
-  if (is_connected_ && unsent() == 0 && fd_ >= 0) ::shutdown(fd_, SHUT_WR);
-}
-
-void Stream::Socket::set_reading(bool on) {
-  is_reading_ = on;
-  if (is_connected_) rewatch();
 }
 
 void Stream::Socket::close() {
@@ -227,10 +212,14 @@ std::unique_ptr<Stream> Stream::open(EventLoop& loop, const Endpoint& to, const 
 }
 
 void Stream::write(std::string bytes) { socket_->write(std::move(bytes)); }
-void Stream::finish_writing() { socket_->finish_writing(); }
 void Stream::close() { socket_->close(); }
-void Stream::set_reading(bool on) { socket_->set_reading(on); }
-bool Stream::is_connected() const { return socket_->is_connected(); }
 std::size_t Stream::unsent() const { return socket_->unsent(); }
+
+std::string_view stream_end_name(StreamEnd end) {
+  constexpr std::string_view kNames[] = {"connection refused", "no connection in time",
+                                         "connection closed", "connection broken",
+                                         "too much to send"};
+  return kNames[static_cast<std::size_t>(end)];
+}
 
 }  // namespace sluice::backends

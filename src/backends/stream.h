@@ -64,13 +64,7 @@ class Stream {
 
   // Sent in order, also before `connected`.
   void write(std::string bytes);
-  // No more will be written (half close, after what is unsent).
-  void finish_writing();
   void close();
-  // false: what the server sends waits in the kernel (back-pressure).
-  void set_reading(bool on);
-
-  bool is_connected() const;
   std::size_t unsent() const;
 
  private:

@@ -161,6 +161,13 @@ Words limit_words(const Rule& rule, const LimitUse& use, const StateAnswer& answ
   return words;
 }
 
+std::string used_note(const LimitUse& use, const StateAnswer& answer) {
+  if (use.rates.empty()) return {};
+  const std::size_t which = std::min(answer.exceeded, use.rates.size() - 1);
+  return "used " + std::to_string(answer.used) + " of " +
+         policy::render_value(Value(use.rates[which]));
+}
+
 std::int64_t units_over(const LimitUse& use, const StateAnswer& answer) {
   std::int64_t most = use.asked.bucket ? use.asked.bucket->capacity : 0;
   if (answer.exceeded < use.asked.windows.size()) most = use.asked.windows[answer.exceeded].count;

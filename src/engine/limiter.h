@@ -27,6 +27,8 @@ backends::Reserve local_demand(const backends::Reserve& asked, const policy::Lim
 // limit.max, limit.wait, limit.name of a refusal.
 Words limit_words(const policy::Rule& rule, const LimitUse& use,
                   const backends::StateAnswer& answer);
+// "used 9 of 10/1m", for traces; empty without a rate.
+std::string used_note(const LimitUse& use, const backends::StateAnswer& answer);
 // Units above the limit, at least 1: `delay D each`.
 std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer);
 

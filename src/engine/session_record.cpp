@@ -5,6 +5,7 @@
 #include "engine/edits.h"
 #include "engine/session_state.h"
 #include "facts/authentication_results.h"
+#include "facts/path_facts.h"
 
 namespace sluice::engine {
 
@@ -16,12 +17,6 @@ using policy::RuleId;
 namespace {
 
 constexpr std::size_t kMaxToldRecipients = 10;  // of a whole message, in one log line
-
-bool wants_utf8(const mail::Envelope& envelope) {
-  return std::any_of(
-      envelope.parameters.begin(), envelope.parameters.end(),
-      [](const std::string& parameter) { return equal_folded(parameter, "SMTPUTF8"); });
-}
 
 // A reply that cannot be built would be a rule that the loader should have refused; the client then
 // gets the plain code.
@@ -73,7 +68,7 @@ mail::Verdict Session::State::verdict() {
     std::string text = reply_text;
     if (services.reply_id) text += (text.empty() ? "(id " : " (id ") + id + ")";
     verdict.reply =
-        reply_of(answer, text, reply_help, known.envelope && wants_utf8(*known.envelope));
+        reply_of(answer, text, reply_help, known.envelope && facts::wants_utf8(*known.envelope));
   }
   const bool is_kept = verdict.action == Action::Continue || verdict.action == Action::Quarantine;
   if (stage == Stage::End && is_kept && known.message)

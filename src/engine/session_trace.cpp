@@ -33,13 +33,6 @@ const char* greylist_word(backends::GreylistState state) {
   return "";
 }
 
-std::string used_note(const LimitUse& use, const backends::StateAnswer& answer) {
-  if (use.rates.empty()) return {};
-  const std::size_t which = std::min(answer.exceeded, use.rates.size() - 1);
-  return "used " + std::to_string(answer.used) + " of " +
-         policy::render_value(policy::Value(use.rates[which]));
-}
-
 struct Tested {
   policy::TruthOutcome truth;
   std::uint32_t recipient = FactSource::kNoElement;  // for whom

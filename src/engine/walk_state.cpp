@@ -14,17 +14,6 @@ using policy::FactSource;
 using policy::Rule;
 using policy::RuleId;
 
-namespace {
-
-std::string used_note(const LimitUse& use, const StateAnswer& answer) {
-  if (use.rates.empty()) return {};
-  const std::size_t which = std::min(answer.exceeded, use.rates.size() - 1);
-  return "used " + std::to_string(answer.used) + " of " +
-         policy::render_value(policy::Value(use.rates[which]));
-}
-
-}  // namespace
-
 // --- limits ---
 
 void Walk::decide_limit(StageEvent& event, RuleId id) {

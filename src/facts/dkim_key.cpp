@@ -27,7 +27,6 @@ Result<void> read_version(std::string_view value, DkimKey&) {
   return value == "DKIM1" ? Result<void>() : permanent("v= is not DKIM1");
 }
 Result<void> read_hashes(std::string_view value, DkimKey& key) {
-  key.takes_sha1 = has_word(value, "sha1");
   key.takes_sha256 = has_word(value, "sha256");
   return {};
 }

@@ -16,7 +16,7 @@ enum class KeyType : std::uint8_t { Rsa, Ed25519 };
 struct DkimKey {
   KeyType type = KeyType::Rsa;
   std::string bytes;                            // p=, decoded; empty: the key was revoked
-  bool takes_sha1 = true, takes_sha256 = true;  // h=
+  bool takes_sha256 = true;  // h=; rsa-sha1 is no pass whatever it says (RFC 8301)
   bool takes_mail = true;                       // s= has "*" or "email"
   bool is_test = false;                         // t=y
   bool is_strict = false;                       // t=s: the domain of i= must be that of d=

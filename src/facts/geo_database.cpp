@@ -20,6 +20,7 @@ GeoDatabase::GeoDatabase(std::unique_ptr<File> file) : file_(std::move(file)) {}
 GeoDatabase::~GeoDatabase() = default;
 
 Result<std::shared_ptr<const GeoDatabase>> GeoDatabase::open(const std::string& path) {
+  if (path.empty()) return std::shared_ptr<const GeoDatabase>();
   auto file = std::make_unique<File>();
   const int error = MMDB_open(path.c_str(), MMDB_MODE_MMAP, &file->db);
   if (error != MMDB_SUCCESS) return config_error(path + ": " + MMDB_strerror(error));

@@ -13,6 +13,7 @@ namespace sluice::facts {
 
 class GeoDatabase {
  public:
+  // path empty: null, the site has none.
   static Result<std::shared_ptr<const GeoDatabase>> open(const std::string& path);
   ~GeoDatabase();
   // ISO 3166 code, "DE".

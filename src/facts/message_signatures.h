@@ -27,7 +27,6 @@ class MessageSignatures {
   void body(std::string_view chunk) { bodies_.feed(chunk); }
   // The end of the message; once.
   void end();
-  bool has_ended() const { return has_ended_; }
 
   // Starts the look-up of all keys; before or after the end.
   void ask_keys(DnsAnswers& answers) const;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace sluice::facts {
@@ -13,12 +14,6 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool ends_token(char c) { return is_blank(c) || c == ';' || c == '(' || c == '"'; }
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 std::string decode_percent(std::string_view text) {
   std::string bytes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace sluice::facts {
@@ -194,12 +195,6 @@ std::string decode_base64(std::string_view text, std::size_t cap) {
     bytes += static_cast<char>(group >> bits & 0xff);
   }
   return bytes;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 std::string decode_quoted_printable(std::string_view text, std::size_t cap) {

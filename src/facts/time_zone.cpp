@@ -132,7 +132,6 @@ const Zone* find_zone(const std::string& name) {
 
 }  // namespace
 
-bool is_time_zone(const std::string& zone) { return find_zone(zone) != nullptr; }
 
 LocalTime local_time(const std::string& zone, TimePoint t) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();

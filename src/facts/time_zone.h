@@ -11,9 +11,8 @@ struct LocalTime {
   int weekday = 0;        // 0 is Monday
 };
 
-// zone: "Europe/Berlin"; empty or unknown is UTC (the loader refuses unknown names: is_time_zone).
+// zone: "Europe/Berlin"; empty or unknown is UTC (the loader refuses unknown names).
 // Any thread.
 LocalTime local_time(const std::string& zone, TimePoint t);
-bool is_time_zone(const std::string& zone);
 
 }  // namespace sluice::facts

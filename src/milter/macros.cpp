@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/hex.h"
+
 namespace sluice::milter {
 namespace {
 
@@ -36,12 +38,6 @@ mail::ClientResolve resolve_of(std::string_view word) {
   for (const Row& row : kRows)
     if (row.word == word) return row.resolve;
   return mail::ClientResolve::Unknown;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 // Sendmail writes bytes of names as +XX.

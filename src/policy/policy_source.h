@@ -16,7 +16,6 @@ namespace sluice::policy {
 
 inline constexpr std::size_t kMaxIncludeDepth = 16;
 inline constexpr std::size_t kMaxRules = 100'000;
-inline constexpr std::size_t kMaxListItems = 5'000'000;
 
 enum class RuleKind : std::uint8_t { Rule, Limit, Greylist, Score, Exempt };
 std::string_view rule_kind_name(RuleKind kind);

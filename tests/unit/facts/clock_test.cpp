@@ -38,12 +38,14 @@ TEST_CASE("time.weekday: of the local day, before 1970 too") {
   CHECK(local_at("", "1969-12-31T00:00:00Z", "time.weekday") == Value("wed"));
 }
 
-TEST_CASE("time zone: only names of the database, no paths") {
-  CHECK(is_time_zone("Europe/Berlin"));
-  CHECK_FALSE(is_time_zone("Europe/Atlantis"));
-  CHECK_FALSE(is_time_zone("../../../etc/passwd"));
-  CHECK_FALSE(is_time_zone("/etc/localtime"));
-  CHECK_FALSE(is_time_zone("zone.tab"));
+TEST_CASE("time zone: only names of the database, no paths; anything else is UTC") {
+  const auto hour = [](const char* zone) {
+    return local_at(zone, "2026-11-25T12:00:00Z", "time.local");
+  };
+  CHECK_FALSE(hour("Europe/Berlin") == hour(""));
+  for (const char* none : {"Europe/Atlantis", "../../../etc/passwd", "/etc/localtime", "zone.tab",
+                           "../zoneinfo/Europe/Berlin"})
+    CHECK(hour(none) == hour(""));
 }
 
 }  // namespace sluice::facts
