@@ -47,6 +47,9 @@ namespace sluice::app {
 namespace {
 
 constexpr Duration kDrain{25'000};  // below systemd's TimeoutStopSec
+// Without an open session for so long, nobody is there any more: a connection that was taken an
+// instant ago is no session before the MTA has said its first word.
+constexpr Duration kQuiet{300};
 constexpr Duration kFlush{5'000};
 constexpr Duration kShown{500};  // a look at the history waits so long for what is decided just now
 constexpr Duration kStandstill{15'000};  // of the main thread: not healthy
@@ -361,7 +364,9 @@ void Service::drain() {
   front_end_->stop_accepting();
   log_info("stopping: " + std::to_string(front_end_->open_sessions()) + " sessions open");
   const TimePoint end = clock_.now() + kDrain;
-  while (front_end_->open_sessions() > 0 && clock_.now() < end) {
+  TimePoint last_open = clock_.now();
+  for (TimePoint now = last_open; now < end && now - last_open < kQuiet; now = clock_.now()) {
+    if (front_end_->open_sessions() > 0) last_open = now;
     ledger_.renew(*store_);
     if (next_signal(50) == Signal::Stop) break;  // asked twice
   }

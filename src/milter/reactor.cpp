@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 
 #include "milter/link.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::size_t kReadAtOnce = 128 * 1024;
 constexpr std::size_t kKeptForWriting = 64 * 1024;  // a larger answer's buffer is given back
 constexpr Duration kSweepEvery{1'000};
+constexpr Duration kFirstWord{2'000};  // of an MTA that has connected just before the stop
 
 }  // namespace
 
@@ -58,8 +60,8 @@ void Reactor::drop(LinkId id) {
   if (links_.erase(id) > 0) --connections_;
 }
 
-void Reactor::stop_waiting_for_negotiations() {
-  loop_->post([this] { is_stopping_ = true; });
+void Reactor::hurry_negotiations() {
+  loop_->post([this] { patience_.negotiation = std::min(patience_.negotiation, kFirstWord); });
 }
 
 void Reactor::end_sessions() {
@@ -75,8 +77,7 @@ void Reactor::end_sessions() {
 void Reactor::sweep() {
   const auto now = loop_->now();
   for (auto at = links_.begin(); at != links_.end();) {
-    const Link& link = *at->second;
-    if (!link.is_overdue(now) && !(is_stopping_ && !link.is_negotiated())) {
+    if (!at->second->is_overdue(now)) {
       ++at;
       continue;
     }

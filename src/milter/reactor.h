@@ -44,8 +44,8 @@ class Reactor {
   // Takes the descriptor.
   void adopt(int fd, Place& place);
   std::size_t connections() const { return connections_; }
-  // Connections that have not negotiated are closed, now and from now on.
-  void stop_waiting_for_negotiations();
+  // From now on who has connected has 2 s for its first word.
+  void hurry_negotiations();
   void end_sessions();  // returns when that is done
 
   // --- for its links ---
@@ -65,13 +65,12 @@ class Reactor {
 
   std::unique_ptr<backends::EventLoop> loop_;
   Shared& shared_;
-  const Patience patience_;
+  Patience patience_;  // of the loop's thread once it runs
   std::shared_ptr<Doorbell> bell_;
   std::vector<char> reading_;
   std::string writing_;
   std::unordered_map<LinkId, std::unique_ptr<Link>> links_;
   LinkId last_id_ = 0;
-  bool is_stopping_ = false;
   std::atomic<std::size_t> connections_{0};
 };
 

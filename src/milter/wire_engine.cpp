@@ -96,7 +96,7 @@ void WireEngine::take(int fd, wire::Place& place) {
 
 void WireEngine::stop_accepting() {
   if (acceptor_) acceptor_->stop();
-  for (const auto& reactor : reactors_) reactor->stop_waiting_for_negotiations();
+  for (const auto& reactor : reactors_) reactor->hurry_negotiations();
 }
 
 }  // namespace

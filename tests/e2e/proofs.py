@@ -40,16 +40,21 @@ rules:
 CLIENTS = 4
 
 
-def policy(generation):
-    return POLICY.replace("{generation}", str(generation))
+def policy(generation, rules=""):
+    return (POLICY + rules).replace("{generation}", str(generation))
 
 
 class Proof:
-    """Traffic from several clients, and what became of it."""
+    """Traffic from several clients, and what became of it.
 
-    def __init__(self, folder):
+    keeps_socket   the filter's socket is made here and inherited by each process, as from systemd.
+    rules          further rules of the policy.
+    """
+
+    def __init__(self, folder, keeps_socket=False, rules=""):
         os.chmod(folder, 0o711)
-        self.sluice = Sluice(os.path.join(folder, "sluice"), policy(0), "reply: {id: false}").start()
+        self.sluice = Sluice(os.path.join(folder, "sluice"), policy(0, rules), "reply: {id: false}")
+        self.sluice.start_on_inherited_socket() if keeps_socket else self.sluice.start()
         self.mta = Postfix(os.path.join(folder, "postfix"), milters=[self.sluice.spec], domains=("a.test",), users="*").start()
         self.accepted, self.refused, self.deferred, self.dropped, self.wrong = set(), 0, 0, [], []
         self._lock = threading.Lock()
