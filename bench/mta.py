@@ -2,7 +2,8 @@
 """What a filter costs a real Postfix: messages/s through a private instance, with E and with Sluice.
 
 smtp-source sends messages over loopback, Postfix asks the filter and discards the mail. Each round runs
-every filter once, in an order that turns, over a unix socket and over TCP; the ratio is to E on unix.
+every filter once, in an order that turns, over a unix socket and over TCP; the ratio is to E on unix. A
+delayed acknowledgement, which is 43 ms, shows in the time of a message in one session.
 Needs root and Postfix (scripts/setup test); nothing outside the folders of the run is touched.
 
     python3 bench/mta.py [--engines wire] [--rounds 3] [--messages 500] [--write]
@@ -21,6 +22,9 @@ import run
 
 sys.path.insert(0, str(run.ROOT / "tests" / "e2e"))
 from rig import loopback, postfix  # noqa: E402
+
+ROWS = {"mta": ("through a private Postfix, messages of 4 kB: messages/s in 10 sessions at once, and one session alone", [])}
+ALONE = 100  # messages of the session that is alone: delayed acknowledgements would show in each
 
 
 class Place:
@@ -53,6 +57,7 @@ def send(port, sessions, messages):
 
 
 def one(bench, label, over_tcp):
+    """Messages/s in 10 sessions at once, and ms for each message in one session."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-mta-"))
     os.chmod(folder, 0o755)
     try:
@@ -64,32 +69,49 @@ def one(bench, label, over_tcp):
             server.start()
             try:
                 send(server.port, 10, 50)
-                return bench.arguments.messages / send(server.port, 10, bench.arguments.messages)
+                rate = bench.arguments.messages / send(server.port, 10, bench.arguments.messages)
+                return rate, send(server.port, 1, ALONE) / ALONE * 1000
             finally:
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(bench, labels):
-    places = [(label, over_tcp) for label in labels for over_tcp in (False, True)]
-    rates = {place: [] for place in places}
+def measure(_, bench, row="mta"):
+    """(messages/s, ms in one session) by (label, over TCP)."""
+    places = [(label, over_tcp) for label in ["E", *bench.engines()] for over_tcp in (False, True)]
+    rounds = {place: [] for place in places}
     for number in range(bench.arguments.rounds):
         turn = number % len(places)
         for label, over_tcp in places[turn:] + places[:turn]:
-            rates[label, over_tcp].append(one(bench, label, over_tcp))
+            rounds[label, over_tcp].append(one(bench, label, over_tcp))
             print(".", end="", file=sys.stderr, flush=True)
     print("", file=sys.stderr)
-    return {place: statistics.median(found) for place, found in rates.items()}
+    return {place: tuple(statistics.median(column) for column in zip(*found)) for place, found in rounds.items()}
 
 
-def table(rates):
-    base = rates["E", False]
-    lines = ["| filter | socket | messages/s | to E on unix |", "|---|---|---|---|"]
-    for (label, over_tcp), rate in rates.items():
+def table(row, results):
+    base = results["E", False][0]
+    lines = [f"**{row}**: {ROWS['mta'][0]}", "",
+             "| filter | socket | messages/s | to E on unix | ms/message in one session |", "|---|---|---|---|---|"]
+    for (label, over_tcp), (rate, alone) in results.items():
         name = label if label == "E" else f"sluice/{label}"
-        lines.append(f"| {name} | {'TCP' if over_tcp else 'unix'} | {rate:.0f} | {rate / base:.2f} |")
+        lines.append(f"| {name} | {'TCP' if over_tcp else 'unix'} | {rate:.0f} | {rate / base:.2f} | {alone:.1f} |")
     return "\n".join(lines) + "\n"
+
+
+def bars(results):
+    """Row 12 of the speed table: (what, target, holds, value)."""
+    found, rows = [], results["mta"]
+    for engine, least in (("libmilter", 0.95), ("wire", 1.05)):
+        for over_tcp in (False, True):
+            if (engine, over_tcp) in rows:
+                found.append((f"messages/s through Postfix, {engine} on {'TCP' if over_tcp else 'unix'} / E on unix",
+                              f">= {least}", lambda v, l=least: v >= l, rows[engine, over_tcp][0] / rows["E", False][0]))
+        if (engine, True) in rows:
+            found.append((f"ms that TCP adds to a message in one session, {engine} (a stall is 43)", "<= 10",
+                          lambda v: v <= 10, rows[engine, True][1] - rows[engine, False][1]))
+    return found
 
 
 def main():
@@ -105,7 +127,7 @@ def main():
     arguments = parser.parse_args()
     arguments.sluice = arguments.sluice or str(pathlib.Path(arguments.build) / "sluice")
     bench = run.Bench(arguments)
-    text = table(measure(bench, ["E", *[e for e in arguments.engines.split(",") if e]]))
+    text = table("mta", measure(run, bench))
     print(text)
     if arguments.write:
         run.write_results(f"## {run.run_facts()}: through a real Postfix\n\n{run.machine()}; {arguments.messages} "

@@ -5,15 +5,17 @@ E is a filter on libmilter that takes only connect, helo, mail, rcpt and the end
 the same on plain epoll (empty_epoll). Each round starts every filter once, alone, in an order that
 turns; the figures are medians of the rounds. Absolute figures drift with the machine, ratios hold.
 
-    scripts/bench                         every row that the binaries at hand allow
+    scripts/bench                         the rows that need nothing but what was built
+    scripts/bench --all --write           the whole table, with peers, Postfix and Redis, into bench/RESULTS.md
     scripts/bench --rows busy,pauses      some of them
-    scripts/bench --rounds 9 --write      longer, and into bench/RESULTS.md
+    scripts/bench --rounds 9 --write      longer
 """
 import argparse
 import datetime
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -23,6 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import allocations
+import bars
+import peers
+import slow_backend
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "RESULTS.md"
@@ -43,6 +50,8 @@ SCENARIOS = {
     "rules10": ("10 rules, 50 connections, no pauses", ["--connections", "50"]),
     "rules1000": ("1,000 rules, 50 connections, no pauses", ["--connections", "50"]),
 }
+# Rows that play something of their own: each module has ROWS, measure(run, bench, row) and table(row, results).
+OWN_ROWS = {row: module for module in (allocations, peers, slow_backend) for row in module.ROWS} | {"mta": None}
 RULES = {"rules10": 10, "rules1000": 1000}
 WITHOUT_LIMITS = {"nolimits"}
 # The fact that a scanner gives, what the service is configured with, and what stands at its port.
@@ -98,12 +107,14 @@ resources: {{sessions: 20000}}
 class Filter:
     """A filter that runs in a folder of its own, stopped at the end of `with`.
 
-    at  where it listens: a path, or a (host, port).
+    at          where it listens: a path, or a (host, port).
+    companions  further processes whose CPU and memory are the filter's: its workers, its store.
     """
 
     def __init__(self, name, command, folder, at=None):
         self.name, self.command, self.folder = name, command, folder
         self.at = at or str(folder / "filter.sock")
+        self.companions = []
 
     def __enter__(self):
         self.log = open(self.folder / "log", "w", encoding="utf-8")
@@ -129,8 +140,8 @@ class Filter:
 
 def load(generator, running, seconds, options):
     """Runs the generator at a filter; its figures. All mail must have passed."""
-    command = [str(generator), "--at", f"unix:{running.at}", "--pid", str(running.process.pid),
-               "--seconds", str(seconds), "--json", *options]
+    pids = [word for pid in (running.process.pid, *running.companions) for word in ("--pid", str(pid))]
+    command = [str(generator), "--at", f"unix:{running.at}", *pids, "--seconds", str(seconds), "--json", *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if not result.stdout:
         raise RuntimeError(f"{running.name}: {result.stderr.strip()}")
@@ -138,6 +149,12 @@ def load(generator, running, seconds, options):
     if figures["failures"] or figures["refused"] or figures["idle_lost"] or not figures["messages"]:
         raise RuntimeError(f"{running.name}: not all mail passed: {result.stdout}")
     return figures
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def resident_kib(pid):
@@ -150,7 +167,7 @@ def resident_kib(pid):
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
-        self.build = pathlib.Path(arguments.build)
+        self.build = pathlib.Path(arguments.build).resolve()
         self.load = self.build / "bench" / "milter_load"
 
     def filters(self, row):
@@ -161,17 +178,20 @@ class Bench:
         if row in SCANNERS:
             found.append(("B", lambda folder: [str(self.build / "bench" / "empty_libmilter"),
                                                f"unix:{folder}/filter.sock", "keep"]))
-            found.append(("sluice/libmilter", lambda folder: self.scanned(folder, row)))
+            for engine in self.engines():
+                found.append((f"sluice/{engine}", lambda folder, e=engine: self.scanned(folder, e, row)))
             return found if self.arguments.sluice else []
         if row not in RULES:
             for label, binary in (("E", "empty_libmilter"), ("I", "empty_epoll")):
                 found.append((label, lambda folder, b=binary: [
                     str(self.build / "bench" / b), f"unix:{folder}/filter.sock"]))
-        for engine in self.arguments.engines.split(","):
-            if self.arguments.sluice and engine:
-                found.append((f"sluice/{engine}",
-                              lambda folder, e=engine: self.sluice(folder, e, rules, limits=limits)))
+        for engine in self.engines():
+            found.append((f"sluice/{engine}", lambda folder, e=engine: self.sluice(folder, e, rules, limits=limits)))
         return found
+
+    def engines(self):
+        """Those that are measured; none without the binary."""
+        return [engine for engine in self.arguments.engines.split(",") if engine and self.arguments.sluice]
 
     def sluice(self, folder, engine, rules, listen=None, limits=None):
         limits = self.arguments.limits if limits is None else limits
@@ -180,10 +200,10 @@ class Bench:
         (folder / "state").mkdir()
         return [self.arguments.sluice, "run", "-c", str(folder / "sluice.yaml")]
 
-    def scanned(self, folder, row):
+    def scanned(self, folder, engine, row):
         """The service with one rule that asks a scanner."""
         condition, setting, _ = SCANNERS[row]
-        command = self.sluice(folder, "libmilter", 0, limits=0)
+        command = self.sluice(folder, engine, 0, limits=0)
         (folder / "policy.yaml").write_text(f"sluice: 1\npolicy: bench\nrules:\n  - rule: scanned\n    stage: end\n"
                                             f"    when: {condition}\n    on_unknown: defer\n    then: reject 554\n")
         with open(folder / "sluice.yaml", "a", encoding="utf-8") as file:
@@ -191,9 +211,7 @@ class Bench:
         return command
 
     def start_scanner(self, row):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.scanner_port = probe.getsockname()[1]
+        self.scanner_port = free_port()
         return subprocess.Popen([str(self.build / "bench" / "instant_scanner"), str(self.scanner_port),
                                  SCANNERS[row][2]])
 
@@ -258,43 +276,12 @@ def table(row, results, idle):
     return "\n".join(lines) + "\n"
 
 
-def bars(results):
-    """The rows of the speed table that these scenarios decide: (number, what, target, value)."""
-    found = []
-
-    def ratio(row, label, column, other_row, other_label):
-        try:
-            return results[row][label][column] / results[other_row][other_label][column]
-        except (KeyError, ZeroDivisionError):
-            return None
-
-    def add(number, what, target, holds, value):
-        if value is not None:
-            found.append((number, what, target, f"{value:.2f}", "yes" if holds(value) else "**no**"))
-
-    for engine, speed, cpu in (("libmilter", 0.9, 1.15), ("wire", 1.5, 0.5)):
-        label = f"sluice/{engine}"
-        add(1, f"messages/s, {engine} / E", f">= {speed}", lambda v, s=speed: v >= s,
-            ratio("busy", label, "messages/s", "busy", "E"))
-        add(2, f"CPU per message, {engine} / E", f"<= {cpu}", lambda v, c=cpu: v <= c,
-            ratio("busy", label, "CPU us/message", "busy", "E"))
-    add(3, "CPU per message, 20 ms pauses, wire / E", "<= 0.25", lambda v: v <= 0.25,
-        ratio("pauses", "sluice/wire", "CPU us/message", "pauses", "E"))
-    add(4, "CPU per message, idle connections / none, wire", "<= 1.2", lambda v: v <= 1.2,
-        ratio("idle", "sluice/wire", "CPU us/message", "pauses", "sluice/wire"))
-    for engine in ("libmilter", "wire"):
-        label = f"sluice/{engine}"
-        idle = results.get("idle", {}).get(label, {}).get("KiB/idle")
-        add(5, f"KiB per idle connection, {engine}", "<= 2", lambda v: v <= 2, idle)
-    add(6, "p99/p50 at 1,000 busy sessions, wire", "<= 3", lambda v: v <= 3,
-        results.get("thousand", {}).get("sluice/wire", {}).get("p99/p50"))
-    for engine in ("libmilter", "wire"):
-        label = f"sluice/{engine}"
-        more, few = (results.get(row, {}).get(label, {}).get("CPU us/message") for row in ("rules1000", "rules10"))
-        # None of these rules is found by a key: each one is evaluated, those at rcpt for each recipient.
-        add(10, f"us per further rule and message, {engine}", "<= 0.5", lambda v: v <= 0.5,
-            (more - few) / 990 if more and few else None)
-    return found
+def own_module(row):
+    """The module of a row of OWN_ROWS; that of the MTA brings the rig of the tests, so only when it is needed."""
+    if row == "mta":
+        import mta  # noqa: PLC0415
+        return mta
+    return OWN_ROWS[row]
 
 
 def bars_table(rows):
@@ -341,22 +328,75 @@ def parse_arguments():
     parser.add_argument("--build", default=str(ROOT / "build" / "release"))
     parser.add_argument("--sluice", default=None, help="the binary; default: that of the build, if there")
     parser.add_argument("--engines", default="libmilter,wire", help="comma-separated: libmilter,wire")
-    parser.add_argument("--rows", default="busy,pauses,idle,thousand,nolimits,spam,virus,rules10,rules1000")
+    parser.add_argument("--rows", default=",".join(SCENARIOS), help=f"comma-separated: {','.join([*SCENARIOS, *OWN_ROWS])}")
+    parser.add_argument("--all", action="store_true", help="every row, and those of scripts/bench-redis; about 25 minutes")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--idle", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--idle", type=int, default=10000)
     parser.add_argument("--rules", type=int, default=100)
     parser.add_argument("--limits", type=int, default=4, choices=range(len(LIMITS) + 1))
-    parser.add_argument("--write", action="store_true", help="add the figures to bench/RESULTS.md")
+    parser.add_argument("--messages", type=int, default=1500, help="of one run through Postfix")
+    parser.add_argument("--write", action="store_true", help="add the figures to bench/RESULTS.md, and to bench/results.json")
     parser.add_argument("--show-policy", action="store_true", help="print the policy and end")
     arguments = parser.parse_args()
-    unknown = set(arguments.rows.split(",")) - set(SCENARIOS)
+    if arguments.all:
+        arguments.rows = ",".join([*SCENARIOS, *OWN_ROWS])
+    unknown = set(arguments.rows.split(",")) - set(SCENARIOS) - set(OWN_ROWS)
     if unknown:
         parser.error(f"no row is called {', '.join(sorted(unknown))}")
     built = pathlib.Path(arguments.build) / "sluice"
     if arguments.sluice is None and built.exists():
         arguments.sluice = str(built)
     return arguments
+
+
+def redis_rows(arguments):
+    """(lines of the speed table, all of its text) of scripts/bench-redis; a text of why there are none."""
+    script = ROOT / "bench" / "redis.py"
+    words = ["--build", arguments.build, "--sluice", arguments.sluice or "", "--engines", arguments.engines,
+             "--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
+    done = subprocess.run([sys.executable, "-B", str(script), *words], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        return [], "**Redis**: not measured: scripts/bench-redis failed\n"
+    own = re.findall(r"^\| (7|8) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", done.stdout, re.MULTILINE)
+    return [(int(row), *cells) for row, *cells in own], done.stdout
+
+
+def measure_all(bench, arguments):
+    """Results and rendered tables by row, printed as they come."""
+    results, tables = {}, []
+    rows = arguments.rows.split(",")
+    begin = time.monotonic()
+    for done, row in enumerate(rows):
+        print(f"{row} ({done + 1} of {len(rows)}, {time.monotonic() - begin:.0f} s so far) ", end="", file=sys.stderr, flush=True)
+        try:
+            if row in OWN_ROWS:
+                module = own_module(row)
+                results[row] = module.measure(sys.modules[__name__], bench, row)
+                text = module.table(row, results[row])
+            elif not bench.filters(row):
+                raise RuntimeError("needs the sluice binary")
+            else:
+                results[row] = bench.measure(row)
+                text = table(row, results[row], arguments.idle)
+        except Exception as error:  # noqa: BLE001: one row that cannot be measured must not cost the others
+            results.pop(row, None)
+            text = f"**{row}**: not measured: {' '.join(str(error).split())[:400] or repr(error)}\n"
+        print(text, flush=True)
+        tables.append(text)
+    return results, tables
+
+
+def save_results(results, arguments, load_before):
+    """What bench/capacity.py computes with: the figures of the last run that was written."""
+    def plain(value):
+        if isinstance(value, dict):
+            return {key if isinstance(key, str) else " ".join(str(part) for part in key): plain(item)
+                    for key, item in value.items()}
+        return value
+    known = {"about": run_facts(), "machine": machine(), "cores": os.cpu_count(), "load before": round(load_before, 1),
+             "idle": arguments.idle, "rows": plain(results)}
+    (ROOT / "bench" / "results.json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def main():
@@ -366,19 +406,19 @@ def main():
         return 0
     bench = Bench(arguments)
     load_before = os.getloadavg()[0]
-    results = {}
-    for row in arguments.rows.split(","):
-        if not bench.filters(row):
-            print(f"{row}: needs the sluice binary, left out", file=sys.stderr)
-            continue
-        results[row] = bench.measure(row)
-        print(table(row, results[row], arguments.idle), flush=True)
-    summary_rows = bars_table(bars(results))
+    results, tables = measure_all(bench, arguments)
+    found = bars.all_bars(results)
+    if arguments.all and arguments.sluice:
+        lines, text = redis_rows(arguments)
+        print(text)
+        found += lines
+        tables.append(text)
+    summary_rows = bars_table(sorted(found, key=lambda bar: bar[0]))
     print(summary_rows)
     if arguments.write:
-        tables = "\n".join(table(row, figures, arguments.idle) for row, figures in results.items())
-        write_results("\n".join(part for part in (describe_run(arguments, load_before), summary_rows, tables)
+        write_results("\n".join(part for part in (describe_run(arguments, load_before), summary_rows, "\n".join(tables))
                                 if part) + "\n")
+        save_results(results, arguments, load_before)
     return 0
 
 

@@ -1,19 +1,21 @@
 // instant_scanner - answers every request of a scanner's client at once, so that what is measured
-// is the client.
+// is the client; or after a while, for what a slow scanner does to other sessions.
 //
-//   instant_scanner PORT rspamd|clamd
+//   instant_scanner PORT rspamd|clamd [MILLISECONDS]
 //
-// One thread, loopback only. rspamd: a score of 1 when Content-Length bytes have come; clamd: "OK"
-// behind the piece of length 0. Ends with SIGTERM.
+// One thread, loopback only; any number of requests wait at once. rspamd: a score of 1 when
+// Content-Length bytes have come; clamd: "OK" behind the piece of length 0. Ends with SIGTERM.
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -52,46 +54,96 @@ int listen_at(int port) {
   return fd;
 }
 
-}  // namespace
+using Clock = std::chrono::steady_clock;
 
-int main(int argc, char** argv) {
-  const std::string_view kind = argc == 3 ? argv[2] : "";
-  const int listener = argc == 3 ? listen_at(std::atoi(argv[1])) : -1;
-  if (listener < 0 || (kind != "rspamd" && kind != "clamd")) {
-    std::fputs("usage: instant_scanner PORT rspamd|clamd\n", stderr);
-    return 64;
+class Scanner {
+ public:
+  Scanner(int listener, bool is_clamd, std::chrono::milliseconds delay)
+      : listener_(listener),
+        is_clamd_(is_clamd),
+        delay_(delay),
+        answer_(is_clamd ? std::string("stream: OK\0", 11)
+                         : "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
+                               std::to_string(kJson.size()) + "\r\n\r\n" + std::string(kJson)),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    watch(listener_);
   }
-  const std::string answer =
-      kind == "clamd" ? std::string("stream: OK\0", 11)
-                      : "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
-                            std::to_string(kJson.size()) + "\r\n\r\n" + std::string(kJson);
-  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  const auto watch = [epoll](int fd) {
+
+  void run() {
+    for (std::array<epoll_event, 64> events;;) {
+      const int count =
+          ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience_ms());
+      for (int i = 0; i < count; ++i) take(events[static_cast<std::size_t>(i)].data.fd);
+      while (!waiting_.empty() && waiting_.front().due <= Clock::now()) {
+        answer(waiting_.front().fd);
+        waiting_.pop_front();
+      }
+    }
+  }
+
+ private:
+  struct Wait {
+    Clock::time_point due;
+    int fd;
+  };
+
+  void watch(int fd) const {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
-    ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-  };
-  watch(listener);
-  std::unordered_map<int, std::string> got;
-  for (std::array<epoll_event, 64> events;;) {
-    const int count = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
-    for (int i = 0; i < count; ++i) {
-      const int fd = events[static_cast<std::size_t>(i)].data.fd;
-      if (fd == listener) {
-        const int peer = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (peer >= 0) watch(peer);
-        continue;
-      }
-      std::array<char, 65536> buffer;
-      const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-      std::string& text = got[fd];
-      if (n > 0) text.append(buffer.data(), static_cast<std::size_t>(n));
-      const bool is_whole = kind == "clamd" ? is_whole_clamd(text) : is_whole_rspamd(text);
-      if (is_whole) (void)!::write(fd, answer.data(), answer.size());
-      if (n > 0 && !is_whole) continue;
-      got.erase(fd);
-      ::close(fd);
-    }
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   }
+  int patience_ms() const {
+    if (waiting_.empty()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(waiting_.front().due - Clock::now());
+    return left.count() > 0 ? static_cast<int>(left.count()) : 0;
+  }
+  void take(int fd) {
+    if (fd == listener_) {
+      const int peer = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (peer >= 0) watch(peer);
+      return;
+    }
+    std::array<char, 65536> buffer;
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n <= 0) return end(fd);
+    std::string& text = got_[fd];
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+    if (!(is_clamd_ ? is_whole_clamd(text) : is_whole_rspamd(text))) return;
+    if (delay_.count() == 0) return answer(fd);
+    // Not looked at any more: the number stays taken until the answer is out.
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+    waiting_.push_back({Clock::now() + delay_, fd});
+  }
+  void answer(int fd) {
+    (void)!::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+    end(fd);
+  }
+  void end(int fd) {
+    got_.erase(fd);
+    ::close(fd);
+  }
+
+  int listener_;
+  bool is_clamd_;
+  std::chrono::milliseconds delay_;
+  std::string answer_;
+  int epoll_;
+  std::unordered_map<int, std::string> got_;
+  std::deque<Wait> waiting_;  // one delay for all: the first to come is the first due
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool is_call = argc == 3 || argc == 4;
+  const std::string_view kind = is_call ? argv[2] : "";
+  const int listener = is_call ? listen_at(std::atoi(argv[1])) : -1;
+  if (listener < 0 || (kind != "rspamd" && kind != "clamd")) {
+    std::fputs("usage: instant_scanner PORT rspamd|clamd [MILLISECONDS]\n", stderr);
+    return 64;
+  }
+  const std::chrono::milliseconds delay(argc == 4 ? std::atoi(argv[3]) : 0);
+  Scanner(listener, kind == "clamd", delay).run();
 }

@@ -113,7 +113,8 @@ void Generator::begin(std::size_t slot, Time due) {
   if (!link) return fail(slot);
   connection.link = std::move(*link);
   connection.frames = {};
-  connection.conversation = Conversation(options_.messages, next_client_++ % options_.clients);
+  connection.conversation =
+      Conversation(options_.messages, options_.first_client + next_client_++ % options_.clients);
   connection.script = nullptr;
   connection.due = due;
   connection.is_waiting = true;

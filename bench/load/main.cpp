@@ -51,6 +51,9 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--clients", options.clients, "different client addresses and senders")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
+  app.add_option("--first-client", options.first_client,
+                 "number of the first of them; from 65536 on they are in 198.19.0.0/16")
+      ->check(CLI::Range(0, 131071));
   app.add_option("--pause", arguments.pause_ms, "ms a client waits before each command")
       ->check(CLI::Range(0.0, 60000.0))
       ->capture_default_str();
@@ -63,7 +66,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--warm-up", arguments.warm_up_s, "s before measuring")->capture_default_str();
   app.add_option("--seconds", arguments.seconds, "s of measuring")->capture_default_str();
-  app.add_option("--pid", options.filter_pid, "the filter's process: its CPU, memory, threads");
+  app.add_option("--pid", options.filter_pids,
+                 "a process of the filter, repeatable: CPU, memory and threads of all together");
   app.add_flag("--json", arguments.json);
 }
 
@@ -71,12 +75,34 @@ milliseconds to_ms(double seconds) {
   return std::chrono::duration_cast<milliseconds>(duration<double>(seconds));
 }
 
-ProcessUsage usage_of(int pid, bool wanted) {
-  return wanted ? ProcessUsage::of(pid).value_or(ProcessUsage{}) : ProcessUsage{};
+ProcessUsage usage_of(int pid) { return ProcessUsage::of(pid).value_or(ProcessUsage{}); }
+
+std::vector<ProcessUsage> usage_of(const std::vector<int>& pids) {
+  std::vector<ProcessUsage> usages;
+  for (const int pid : pids) usages.push_back(usage_of(pid));
+  return usages;
+}
+
+std::size_t resident_kib(const LoadOptions& options) {
+  std::size_t kib = 0;
+  for (const ProcessUsage& usage : usage_of(options.filter_pids)) kib += usage.rss_kib;
+  return kib;
 }
 
 double cpu_us(const ProcessUsage& before, const ProcessUsage& after) {
   return duration<double, std::micro>(after.cpu - before.cpu).count();
+}
+
+void add_processes(Report& report, const std::vector<int>& pids,
+                   const std::vector<ProcessUsage>& before,
+                   const std::vector<ProcessUsage>& after) {
+  for (std::size_t i = 0; i < pids.size(); ++i) {
+    report.processes.push_back({pids[i], cpu_us(before[i], after[i]), after[i].rss_kib});
+    report.filter_cpu_us += report.processes.back().cpu_us;
+    report.rss_kib += after[i].rss_kib;
+    report.threads += after[i].threads;
+    report.descriptors += after[i].descriptors;
+  }
 }
 
 // Runs all threads through warm-up and window, and takes the processes' clocks at its two ends.
@@ -92,29 +118,25 @@ Report measure(const LoadOptions& options) {
     generators.push_back(std::make_unique<Generator>(share, window, i * 7919));
     threads.emplace_back([&generator = *generators.back()] { generator.run(); });
   }
-  const bool has_filter = options.filter_pid > 0;
   std::this_thread::sleep_until(window.begin);
-  const ProcessUsage filter_before = usage_of(options.filter_pid, has_filter);
-  const ProcessUsage own_before = usage_of(0, true);
+  const auto filter_before = usage_of(options.filter_pids);
+  const ProcessUsage own_before = usage_of(0);
   std::this_thread::sleep_until(window.end);
-  const ProcessUsage filter_after = usage_of(options.filter_pid, has_filter);
-  const ProcessUsage own_after = usage_of(0, true);
+  const auto filter_after = usage_of(options.filter_pids);
+  const ProcessUsage own_after = usage_of(0);
   threads.clear();
 
   Report report;
   for (const auto& generator : generators) report.counts.merge(generator->counts());
   report.seconds = duration<double>(options.duration).count();
-  report.filter_cpu_us = cpu_us(filter_before, filter_after);
+  add_processes(report, options.filter_pids, filter_before, filter_after);
   report.generator_cpu_us = cpu_us(own_before, own_after);
-  report.rss_kib = filter_after.rss_kib;
-  report.threads = filter_after.threads;
-  report.descriptors = filter_after.descriptors;
   return report;
 }
 
 int run(const Arguments& arguments) {
   const LoadOptions& options = arguments.options;
-  const std::size_t rss_before = usage_of(options.filter_pid, options.filter_pid > 0).rss_kib;
+  const std::size_t rss_before = resident_kib(options);
   const Time opening = std::chrono::steady_clock::now();
   const auto crowd = IdleCrowd::open(options.endpoint, options.idle);
   if (!crowd) {
@@ -122,7 +144,7 @@ int run(const Arguments& arguments) {
     return 69;
   }
   const duration<double, std::micro> opened = std::chrono::steady_clock::now() - opening;
-  const std::size_t rss_idle = usage_of(options.filter_pid, options.filter_pid > 0).rss_kib;
+  const std::size_t rss_idle = resident_kib(options);
   Report report = measure(options);
   if (options.idle > 0) {
     const auto idle = static_cast<double>(options.idle);

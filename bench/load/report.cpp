@@ -22,6 +22,13 @@ std::string line(std::string_view name, const Histogram& histogram) {
                      histogram.quantile_us(0.99), histogram.max_us());
 }
 
+nlohmann::json shares(const Report& report) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const ProcessShare& share : report.processes)
+    list.push_back({{"pid", share.pid}, {"cpu_us", share.cpu_us}, {"rss_kib", share.rss_kib}});
+  return list;
+}
+
 double ended(const Counts& counts) { return static_cast<double>(counts.messages + counts.refused); }
 
 }  // namespace
@@ -76,6 +83,7 @@ std::string render_json(const Report& report, const LoadOptions& options) {
       {"cpu_us_per_message", report.cpu_us_per_message()},
       {"generator_cpu_us_per_message",
        ended(counts) > 0 ? report.generator_cpu_us / ended(counts) : 0},
+      {"processes", shares(report)},
       {"rss_kib", report.rss_kib},
       {"threads", report.threads},
       {"descriptors", report.descriptors},

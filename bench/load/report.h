@@ -2,18 +2,27 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "load/generator.h"
 #include "load/options.h"
 
 namespace sluice::load {
 
+// One of the filter's processes: a peer has workers, and a store beside it.
+struct ProcessShare {
+  int pid = 0;
+  double cpu_us = 0;  // in the window
+  std::size_t rss_kib = 0;
+};
+
 struct Report {
   Counts counts;
   double seconds = 0;           // of the measuring window
   double filter_cpu_us = 0;     // in the window
   double generator_cpu_us = 0;  // in the window: it must stay small beside the filter's
-  std::size_t rss_kib = 0;      // of the filter, at the end of the window
+  std::vector<ProcessShare> processes;
+  std::size_t rss_kib = 0;  // of all of them, at the end of the window
   std::size_t threads = 0;
   std::size_t descriptors = 0;
   std::size_t idle = 0;
