@@ -1,11 +1,10 @@
 #include "app/replay_mail_file.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "app/test_message.h"
 #include "base/text.h"
+#include "facts/message_content.h"
 #include "mail/address.h"
 
 namespace sluice::app {
@@ -13,17 +12,14 @@ namespace {
 
 using mail::Header;
 
-constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::size_t kMaxTraceLine = 4'096;
+constexpr std::size_t kMaxDate = 100;
 
-int number_of(std::string_view text) {
-  int value = -1;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+// RFC 5322 3.3; before 1970 is no time of a message.
+std::optional<TimePoint> date_of(std::string_view text) {
+  const auto at = facts::parse_mail_date(text.substr(0, kMaxDate));
+  return at && *at >= TimePoint{} ? at : std::nullopt;
 }
-
-std::string lower(std::string_view text) { return fold(text); }
 
 // What stands between the angle brackets, or the word as it is.
 std::string bare_address(std::string_view text) {
@@ -47,7 +43,7 @@ void read_received(std::string_view value, ReplayEvent& event) {
   const std::string plain = plain_value(value.substr(0, kMaxTraceLine));
   std::string_view text = plain;
   if (const std::size_t semicolon = text.rfind(';'); semicolon != std::string_view::npos) {
-    if (const auto at = parse_mail_date(text.substr(semicolon + 1))) event.at = *at;
+    if (const auto at = date_of(text.substr(semicolon + 1))) event.at = *at;
     text = text.substr(0, semicolon);
   }
   if (text.substr(0, 5) != "from ") return;
@@ -101,26 +97,6 @@ void give_envelope(const std::vector<Header>& trace, const std::vector<Header>& 
 
 }  // namespace
 
-std::optional<TimePoint> parse_mail_date(std::string_view text) {
-  std::vector<std::string_view> words;
-  for (const std::string_view word : split(text.substr(0, 100), ' ')) {
-    if (!word.empty() && words.size() < 8) words.push_back(word);
-  }
-  if (!words.empty() && words.front().back() == ',') words.erase(words.begin());
-  if (words.size() < 4) return std::nullopt;
-  const int day = number_of(words[0]), year = number_of(words[2]);
-  int month = 0;
-  for (std::size_t i = 0; i < kMonths.size(); ++i)
-    if (lower(words[1]) == lower(kMonths[i])) month = static_cast<int>(i) + 1;
-  if (day < 1 || month == 0 || year < 1970) return std::nullopt;
-  const auto two = [](int value) { return (value < 10 ? "0" : "") + std::to_string(value); };
-  std::string zone = words.size() > 4 ? std::string(words[4]) : "Z";
-  const bool is_offset = zone.size() == 5 && (zone[0] == '+' || zone[0] == '-');
-  zone = is_offset ? zone.substr(0, 3) + ":" + zone.substr(3) : std::string("Z");
-  return parse_datetime(std::to_string(year) + "-" + two(month) + "-" + two(day) + "T" +
-                        std::string(words[3]) + zone);
-}
-
 bool event_of_message(std::string_view text, TimePoint at, ReplayEvent& event) {
   event = ReplayEvent();
   event.at = at;
@@ -130,7 +106,7 @@ bool event_of_message(std::string_view text, TimePoint at, ReplayEvent& event) {
   auto& headers = message.headers;
   event.size = static_cast<std::int64_t>(text.size());
   if (const Header* date = find_header(headers, "Date")) {
-    if (const auto written = parse_mail_date(plain_value(date->value))) event.at = *written;
+    if (const auto written = date_of(plain_value(date->value))) event.at = *written;
   }
   // The fields in front of the own MTA's Received, and that one, were not there when the policy was
   // asked.

@@ -15,8 +15,6 @@ inline constexpr std::size_t kMaxMailFiles = 5'000'000;  // of one folder
 // `at`: when neither Received nor Date tells the time. False: it has no header field, so it is no
 // message.
 bool event_of_message(std::string_view text, TimePoint at, ReplayEvent& event);
-// RFC 5322 3.3: "Wed, 25 Nov 2026 10:00:00 +0100 (CET)".
-std::optional<TimePoint> parse_mail_date(std::string_view text);
 
 Result<ReplaySourcePtr> open_mbox(const std::string& path);
 // A maildir (cur, new and the folders .Name below it), a folder of .eml files, or one .eml file.

@@ -47,6 +47,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   parse_postfix_rejection(text);
   parse_postfix_client(text);
   parse_postfix_tls(text);
-  parse_mail_date(text);
   return 0;
 }
