@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "app/logging.h"
 #include "backends/embedded_store.h"
 #include "backends/redis_credentials.h"
 
@@ -19,6 +20,7 @@ backends::RedisOptions redis_options(const ServiceConfig& config) {
   options.username = config.redis_username;
   options.password_file = config.redis_password_file;
   options.timeout = config.redis_timeout;
+  options.log = [](const std::string& line) { log_warning(line); };
   return options;
 }
 

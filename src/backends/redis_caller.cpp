@@ -146,7 +146,7 @@ void RedisCaller::react(const RunPtr& run, const NodePtr& node, RedisReply error
     case R::Ask:
       return redirect(run, node, reaction, error.text);
     case R::TryAgain:
-      return try_again(run, error.text);
+      return try_again(run, node, error.text);
     case R::SendScript:
       if (std::exchange(run->is_in_full, true)) return answer(run, std::move(error));
       ++counts_.scripts_sent;
@@ -158,7 +158,6 @@ void RedisCaller::react(const RunPtr& run, const NodePtr& node, RedisReply error
       node->failed(error.text);
       break;
     case R::Forbid:
-      log_line("redis: " + node->at().to_string() + " refuses: " + error.text);
       node->forbidden(error.text);
       break;
     case R::Misuse:
@@ -188,15 +187,37 @@ void RedisCaller::redirect(const RunPtr& run, const NodePtr& node, RedisReaction
   dispatch(run);
 }
 
-void RedisCaller::try_again(const RunPtr& run, const std::string& error) {
+// A slot on its way to another server: what has some of its keys here and some there, or not yet
+// anywhere, is refused by both. That takes milliseconds, or, when the move was broken off, for ever.
+void RedisCaller::try_again(const RunPtr& run, const NodePtr& node, const std::string& error) {
   ++counts_.tried_again;
-  const Time again = EventLoop::Steady::now() + kRedisTryAgainAfter;
-  if (run->tries >= kMaxRedisTries || again >= run->deadline)
-    return leave(run, RedisOutcome::NotDone, error);
+  const Time now = EventLoop::Steady::now(), again = now + kRedisTryAgainAfter;
+  const std::string why = node->at().to_string() + ": " + error;
+  if (is_divided(run->slot, now)) return leave(run, RedisOutcome::NotDone, why);
+  if (run->tries >= kMaxRedisTries || again >= run->deadline) {
+    take_as_divided(run->slot, now);
+    return leave(run, RedisOutcome::NotDone, why);
+  }
   ++run->tries;
   run->is_put_off = true;
   waiting_.emplace(again, run);
   watch_waiting();
+}
+
+bool RedisCaller::is_divided(int slot, Time now) const {
+  const auto known = divided_.find(slot);
+  return known != divided_.end() && now < known->second;
+}
+
+void RedisCaller::take_as_divided(int slot, Time now) {
+  for (auto at = divided_.begin(); at != divided_.end();)
+    at = at->second <= now ? divided_.erase(at) : std::next(at);
+  if (divided_.size() >= kMaxDividedSlots) return;
+  divided_[slot] = now + kRedisDividedFor;
+  if (now - divided_told_at_ < kRedisSayAgain) return;
+  divided_told_at_ = now;
+  log_line("redis: slot " + std::to_string(slot) +
+           " is on its way to another server, and calls for it are not done meanwhile");
 }
 
 void RedisCaller::follow(const RunPtr& run, const NodePtr& node, const std::string& error) {
@@ -262,6 +283,7 @@ void RedisCaller::answer(const RunPtr& run, RedisReply reply) {
 void RedisCaller::leave(const RunPtr& run, RedisOutcome outcome, std::string why) {
   ++(outcome == RedisOutcome::Unknown ? counts_.unknown : counts_.not_done);
   last_bad_ = SystemClock().now();
+  last_why_ = why;
   if (!bad_since_) {
     bad_since_ = last_bad_;
     publish();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends/redis_client.h"
+#include "backends/redis_node_watch.h"
 #include "backends/redis_topology.h"
 
 namespace sluice::backends {
@@ -19,6 +20,9 @@ namespace sluice::backends {
 inline constexpr int kMaxRedisHops = 3;   // MOVED and ASK of one call
 inline constexpr int kMaxRedisTries = 3;  // TRYAGAIN of one call
 inline constexpr Duration kRedisTryAgainAfter{10};
+// A slot that stayed divided for all tries of a call: others do not wait for it meanwhile.
+inline constexpr Duration kRedisDividedFor{1'000};
+inline constexpr std::size_t kMaxDividedSlots = 256;  // known at a time
 inline constexpr Duration kRedisDegradedFor{5'000};  // after the last call that was not done
 
 class RedisCaller final : public RedisClient {
@@ -62,7 +66,9 @@ class RedisCaller final : public RedisClient {
   void react(const RunPtr& run, const NodePtr& node, RedisReply error);
   void redirect(const RunPtr& run, const NodePtr& node, RedisReaction how,
                 const std::string& error);
-  void try_again(const RunPtr& run, const std::string& error);
+  void try_again(const RunPtr& run, const NodePtr& node, const std::string& error);
+  bool is_divided(int slot, Time now) const;
+  void take_as_divided(int slot, Time now);
   void follow(const RunPtr& run, const NodePtr& node, const std::string& error);
   void wait(const RunPtr& run, Time until, std::string why);
   void wake();  // something changed: all that wait are tried
@@ -86,12 +92,16 @@ class RedisCaller final : public RedisClient {
   RedisCredentials credentials_;
   std::unique_ptr<RedisTopology> topology_;
   std::multimap<Time, RunPtr> waiting_;  // by when they are tried or given up
+  std::map<int, Time> divided_;          // slots on their way to another server, until when
+  Time divided_told_at_{};
   EventLoop::TimerId wait_timer_ = 0, tick_timer_ = 0;
   RedisRetryBudget budget_;
   bool is_changed_ = false;  // wake() is posted
   bool is_closing_ = false;
   bool is_misuse_logged_ = false;
   std::optional<TimePoint> bad_since_, last_bad_;  // calls that were not done
+  std::string last_why_;                           // the last of them
+  RedisNodeWatch watch_;
 
   struct Counts {
     std::atomic<std::uint64_t> calls{0}, script_errors{0}, not_done{0}, unknown{0}, moved{0},
@@ -102,6 +112,7 @@ class RedisCaller final : public RedisClient {
 
   mutable std::mutex mutex_;
   RedisTopologyState state_;                 // under mutex_
+  std::string bad_why_;                      // under mutex_; empty: all calls are done
   std::optional<TimePoint> degraded_since_;  // under mutex_
 
   std::unique_ptr<EventLoop> loop_;  // last: nothing runs on it any more when the others go

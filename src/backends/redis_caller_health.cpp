@@ -27,9 +27,11 @@ void RedisCaller::tick() {
 void RedisCaller::publish() {
   if (is_closing_) return;
   RedisTopologyState state = topology_->state();
+  for (std::string& line : watch_.look(state.nodes, SystemClock().now())) log_line(std::move(line));
   const bool is_degraded = bad_since_.has_value() || !state.is_complete;
   const std::lock_guard lock(mutex_);
   state_ = std::move(state);
+  bad_why_ = bad_since_ ? last_why_ : std::string();
   if (!is_degraded) degraded_since_.reset();
   if (is_degraded && !degraded_since_)
     degraded_since_ = bad_since_ ? *bad_since_ : SystemClock().now();
@@ -55,6 +57,7 @@ std::string RedisCaller::median_latency() const {
 
 RedisHealth RedisCaller::health() const {
   RedisHealth health;
+  std::string bad_why;
   {
     const std::lock_guard lock(mutex_);
     health.available = state_.is_available;
@@ -63,9 +66,13 @@ RedisHealth RedisCaller::health() const {
     health.what = state_.what;
     health.reconnects = state_.reconnects;
     health.nodes = state_.nodes;
+    bad_why = bad_why_;
   }
   for (const RedisNodeHealth& node : health.nodes)
     if (!node.why.empty()) health.what += ", " + node.at + ": " + node.why;
+  // What is no server's own fault stands here only: out of memory, a slot on its way.
+  if (!bad_why.empty() && health.what.find(bad_why) == std::string::npos)
+    health.what += ", last not done: " + bad_why;
   health.what += ", " + median_latency();
   health.calls = counts_.calls;
   health.not_done = counts_.not_done;

@@ -68,7 +68,8 @@ class Traffic:
         self.sessions = self.limited = self.spam = 0
         self.hard, self.soft, self.dropped = [], [], []
         self.slowest = {"before": (0.0, ""), "after": (0.0, "")}
-        self.phase = "before"
+        self.late = []  # answers: ms, seconds after the accident, words
+        self.phase, self.accident_at = "before", None
         self._lock, self._going = threading.Lock(), True
         self._number = 0
         self._threads = [threading.Thread(target=self._client, args=(i,)) for i in range(CLIENTS)]
@@ -103,8 +104,11 @@ class Traffic:
     def _say(self, say, words):
         phase, begun = self.phase, time.monotonic()
         line = say(words)[-1]
+        took, words = time.monotonic() - begun, words.split("\n")[0]
         with self._lock:
-            self.slowest[phase] = max(self.slowest[phase], (time.monotonic() - begun, words.split("\n")[0]))
+            self.slowest[phase] = max(self.slowest[phase], (took, words))
+            if phase == "after" and took * 1000 > ALLOWED_MS:
+                self.late.append((round(took * 1000), round(begun - self.accident_at, 2), words))
         return line
 
     def _session(self, number, sender):
@@ -198,12 +202,21 @@ def _cluster_frozen(setup):
     old.thaw()
 
 
-def _cluster_slot_moved(setup):
-    source = _busiest(setup)
-    key = source.ask("RANDOMKEY")
+def _move_slot(setup, key):
     source, target = setup.begin_move(key)
     time.sleep(1)
     setup.finish_move(key, source, target)
+
+
+def _cluster_slot_moved(setup):
+    _move_slot(setup, _busiest(setup).ask("RANDOMKEY"))
+
+
+def _cluster_hot_slot_moved(setup):
+    """The slot that every session needs: that of the recipient's limit."""
+    masters = [s for s in setup.servers if s.role() == "master"]
+    _move_slot(setup, next(key for server in masters for key in server.ask("KEYS", "sl:{??}l" + 20 * "?")
+                           if "everybody" in server.ask("GET", key)))
 
 
 def _scripts_flushed(setup):
@@ -233,6 +246,7 @@ ACCIDENTS = [
     ("cluster-killed", redis.Clustered, 4, _cluster_killed),
     ("cluster-frozen", redis.Clustered, 4, _cluster_frozen),
     ("cluster-slot-moved", redis.Clustered, 4, _cluster_slot_moved),
+    ("cluster-hot-slot-moved", redis.Clustered, 4, _cluster_hot_slot_moved),
     ("cluster-scripts-flushed", redis.Clustered, 4, _scripts_flushed),
     ("single-out-of-memory", redis.Single, 4, _out_of_memory),
     ("single-password-revoked", redis.Single, 7, _password_revoked),
@@ -263,7 +277,7 @@ class Round:
             mta.start()
             traffic = Traffic(mta, rate)
             time.sleep(4)
-            traffic.phase = "after"
+            traffic.accident_at, traffic.phase = time.monotonic(), "after"
             happen(setup)
             time.sleep(seconds)
             lost, twice = traffic.finish()
@@ -296,8 +310,18 @@ class Round:
         if slowest > before + TIMEOUT_MS + ALLOWED_MS + patience_ms:
             self.faults.append(f"the answer to `{traffic.slowest['after'][1]}` took {slowest:.0f} ms, "
                                f"before the accident {before:.0f} ms")
+            self.faults.append(f"later than {ALLOWED_MS} ms (ms, seconds after the accident began, words): "
+                               f"{sorted(traffic.late, reverse=True)[:8]}")
+            self.faults.append(f"longest in Sluice: {_longest_decisions(sluice)}")
         if self.faults:
             self.faults.append(loopback.tail(sluice._log, 5))
+
+
+def _longest_decisions(sluice, count=3):
+    """Milliseconds and beginnings of the lines of the log with the longest `dur_us`."""
+    with open(sluice._log, encoding="utf-8", errors="replace") as log:
+        found = [(int(at.group(1)) / 1000, line[:160]) for line in log if (at := re.search(r"dur_us=(\d+)", line))]
+    return sorted(found, reverse=True)[:count]
 
 
 def main():

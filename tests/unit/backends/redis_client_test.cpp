@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <mutex>
 
+#include "backends/redis_caller.h"
 #include "backends/redis_slot.h"
 #include "fake_redis.h"
 
@@ -409,6 +411,35 @@ TEST_CASE("redis client: TRYAGAIN is tried three times more, ten milliseconds ap
   CHECK(cluster.first.count("EVALSHA") == 8);
 }
 
+TEST_CASE("redis client: a slot whose move was broken off costs one call its tries, not all") {
+  FakeCluster cluster;
+  std::atomic<bool> is_divided{true};
+  cluster.first_does = [&](const Words& words) -> Reaction {
+    if (FakeRedis::is_greeting(words) || !is_divided) return well(words);
+    return {"-TRYAGAIN Multiple keys request during rehashing of slot\r\n"};
+  };
+  const Client client(cluster.options());
+  client.ready();
+  CHECK(client.call({kInFirst}).only().outcome == RedisOutcome::NotDone);
+  const std::size_t tries = cluster.first.count("EVALSHA");
+  CHECK(tries == 4);
+  const auto begun = Steady::now();
+  std::size_t calls = 0;
+  while (calls < 20 && Steady::now() - begun < kRedisDividedFor / 2) {
+    const Timed refused = client.call({kInFirst});
+    CHECK(refused.only().outcome == RedisOutcome::NotDone);
+    CHECK(refused.only().why.find("TRYAGAIN") != std::string::npos);
+    ++calls;
+  }
+  CHECK(calls > 0);
+  CHECK(cluster.first.count("EVALSHA") == tries + calls);
+  CHECK(client.call({kInSecond}).only().outcome == RedisOutcome::Answered);
+  CHECK(client.client->health().what.find("last not done: " + cluster.first.at() + ": TRYAGAIN") !=
+        std::string::npos);
+  is_divided = false;
+  CHECK(client.call({kInFirst}).only().outcome == RedisOutcome::Answered);
+}
+
 TEST_CASE("redis client: an ASK or MOVED that points nowhere ends the call") {
   for (const std::string error :
        {"-MOVED 2515 db1.example:7000\r\n", "-MOVED\r\n", "-ASK x y\r\n"}) {
@@ -492,4 +523,41 @@ TEST_CASE("redis client: many threads call at once") {
     });
   for (std::thread& each : threads) each.join();
   CHECK(answered >= 792);
+}
+
+TEST_CASE("redis client: the log says that a server goes, and that another is used instead") {
+  std::mutex mutex;
+  std::string log;
+  const auto said = [&](const std::string& text) {
+    const std::lock_guard lock(mutex);
+    return log.find(text) != std::string::npos;
+  };
+  auto first = std::make_unique<FakeRedis>(well);
+  const FakeRedis second(well);
+  const std::string at = first->at();
+  RedisOptions options = Client::servers({at, second.at()});
+  options.log = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    log += line + "\n";
+  };
+  const Client client(options);
+  const auto wait_for = [&](const std::string& text) {
+    for (int i = 0; i < 2'000 && !said(text); ++i) {
+      client.call();
+      std::this_thread::sleep_for(Duration{5});
+    }
+    INFO(log);
+    CHECK(said(text));
+  };
+  wait_for("redis: " + at + " takes calls");
+  first.reset();
+  wait_for("redis: " + at + " takes no calls: ");
+  wait_for("redis: uses " + second.at() + ", not " + at);
+}
+
+TEST_CASE("redis client: what a server refuses for want of memory stands in its health") {
+  FakeRedis server(answering({"-OOM command not allowed when used memory > 'maxmemory'.\r\n"}));
+  const Client client(server);
+  client.ready().call();
+  CHECK(client.client->health().what.find("OOM command not allowed") != std::string::npos);
 }
