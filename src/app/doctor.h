@@ -51,6 +51,9 @@ void check_mta(const Patient& patient, Findings& findings);
 void check_postfix(const Patient& patient, Findings& findings);
 void check_sendmail(const Patient& patient, Findings& findings);
 void check_dns(const Patient& patient, Findings& findings);
+// Each server that the configuration names, the master that Sentinels name: is it there, does it take
+// the password, has the user the rights it needs and no more, does the server keep what it is given.
+// Rights are tried with one script on a key of its own, which is gone when the script ends.
 void check_redis(const Patient& patient, Findings& findings);
 // Sends a message through the MTA and asks the service whether it saw it.
 void check_by_mail(const Patient& patient, Findings& findings);
