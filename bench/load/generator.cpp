@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "milter_peer/requests.h"
@@ -20,6 +21,20 @@ constexpr auto kRetryAfter = std::chrono::milliseconds(10);
 constexpr std::size_t kEventsAtOnce = 512;
 
 Time now() { return std::chrono::steady_clock::now(); }
+
+// What the socket takes now; nullopt when the connection is broken.
+std::optional<std::size_t> send_some(int fd, std::string_view bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t sent =
+        ::send(fd, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return std::nullopt;
+    if (sent < 0) break;
+    done += static_cast<std::size_t>(sent);
+  }
+  return done;
+}
 
 }  // namespace
 
@@ -128,7 +143,7 @@ void Generator::begin(std::size_t slot, Time due) {
 void Generator::finish(std::size_t slot) {
   Connection& connection = connections_[slot];
   connection.link.close();
-  connection.unsent.clear();
+  connection.drop_unsent();
   ++connection.generation;
   if (options_.rate > 0) {
     free_slots_.push_back(slot);
@@ -141,7 +156,7 @@ void Generator::fail(std::size_t slot) {
   Connection& connection = connections_[slot];
   if (counts_at(now())) ++counts_.failures;
   connection.link.close();
-  connection.unsent.clear();
+  connection.drop_unsent();
   ++connection.generation;
   if (options_.rate > 0) {
     free_slots_.push_back(slot);
@@ -154,9 +169,14 @@ void Generator::on_event(std::size_t slot, std::uint32_t events) {
   Connection& connection = connections_[slot];
   if (!connection.link.is_open()) return;
   if ((events & EPOLLOUT) != 0 && !connection.unsent.empty()) {
-    const std::string rest = std::exchange(connection.unsent, {});
-    if (!send(connection, rest, slot)) return fail(slot);
-    if (connection.unsent.empty()) watch(connection, slot, EPOLL_CTL_MOD);
+    const std::string_view rest = std::string_view(connection.unsent).substr(connection.unsent_at);
+    const auto sent = send_some(connection.link.fd(), rest);
+    if (!sent) return fail(slot);
+    connection.unsent_at += *sent;
+    if (*sent == rest.size()) {
+      connection.drop_unsent();
+      watch(connection, slot, EPOLL_CTL_MOD);
+    }
   }
   if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read(slot, now());
 }
@@ -237,16 +257,10 @@ bool Generator::send(Connection& connection, std::string_view bytes, std::size_t
     connection.unsent += bytes;
     return true;
   }
-  const int fd = connection.link.fd();
-  while (!bytes.empty()) {
-    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN) return false;
-    if (sent < 0) break;
-    bytes.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  if (bytes.empty()) return true;
-  connection.unsent = bytes;
+  const auto sent = send_some(connection.link.fd(), bytes);
+  if (!sent) return false;
+  if (*sent == bytes.size()) return true;
+  connection.unsent = bytes.substr(*sent);
   watch(connection, slot, EPOLL_CTL_MOD);
   return true;
 }

@@ -62,7 +62,12 @@ class Generator {
     peer::FrameReader frames;
     Conversation conversation{0, 0};
     const Script* script = nullptr;  // none until negotiated
-    std::string unsent;
+    std::string unsent;              // a body may be large:
+    std::size_t unsent_at = 0;       // what of it went out is not moved away
+    void drop_unsent() {
+      unsent.clear();
+      unsent_at = 0;
+    }
     Time due;
     std::uint64_t generation = 0;  // a timer of an earlier session is void
     bool is_waiting = false;       // for an answer
