@@ -126,7 +126,8 @@ def cluster(f):
 
 def figures_text(known):
     f = Figures(known)
-    return (f"Measured {known['about']}; {known['machine']}; load average before: {known['load before']}.\n\n"
+    busy = " The machine had other work meanwhile." if known["load before"] > known["cores"] / 2 else ""
+    return (f"Measured {known['about']}; {known['machine']}; load average before: {known['load before']}.{busy}\n\n"
             + "\n".join(part for part in (inputs(f), one_core(f), one_host(f), cluster(f)) if part))
 
 

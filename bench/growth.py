@@ -134,6 +134,7 @@ FIGURES = [
 ]
 
 SCALES = {"MiB": MIB}  # of what is counted in bytes
+BUSY = " The machine had other work meanwhile: differences of less than two times, and cliffs made of them, may be its doing."
 
 
 # ---- measuring -----------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ def page(known):
         for line in measured["lines"]:
             values = [y for _, y in points_of(measured["lines"], line, figure)]
             lines.append(f"| {line} | " + " | ".join(cell(value) for value in values) + " |")
-        lines += ["", measured["about"], ""]
+        lines += ["", measured["about"] + (BUSY if measured["busy"] else ""), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -292,7 +293,7 @@ def main():
             print(" ".join(str(error).split())[:400], file=sys.stderr)
             lines = None
         if lines:
-            known[name] = {"about": about(arguments, load_before), "lines": lines}
+            known[name] = {"about": about(arguments, load_before), "busy": load_before > os.cpu_count() / 2, "lines": lines}
             PLOTS.mkdir(exist_ok=True)
             store.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         else:
