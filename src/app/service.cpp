@@ -1,18 +1,15 @@
 #include "app/service.h"
 
-#include <pwd.h>
 #include <malloc.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "app/admin_server.h"
-#include "app/callout_opening.h"
+#include "app/attachment.h"
 #include "app/control.h"
-#include "app/counted_store.h"
 #include "app/counters.h"
 #include "app/decision_log.h"
 #include "app/dns_list_watch.h"
@@ -23,24 +20,19 @@
 #include "app/metrics.h"
 #include "app/near_limits.h"
 #include "app/notify.h"
-#include "app/open_scanners.h"
+#include "app/open_metrics.h"
 #include "app/open_store.h"
-#include "app/page_files.h"
+#include "app/page_api.h"
 #include "app/policy_loading.h"
 #include "app/privacy_command.h"
+#include "app/service_backends.h"
 #include "app/shadow_evidence.h"
 #include "app/signals.h"
 #include "app/state_commands.h"
 #include "app/status.h"
 #include "app/store_watch.h"
-#include "app/open_metrics.h"
-#include "backends/cares_resolver.h"
-#include "backends/dns_lists.h"
 #include "engine/ledger.h"
 #include "engine/local_limiter.h"
-#include "facts/geo_database.h"
-#include "milter/libmilter_adapter.h"
-#include "milter/wire_engine.h"
 #include "policy/list_pool.h"
 
 namespace sluice::app {
@@ -71,19 +63,18 @@ class Service final : public milter::SessionSource {
   void close() {
     admin_.reset();
     control_.reset();
-    if (front_end_) front_end_->end_sessions();
+    if (attachment_.is_open()) attachment_->end_sessions();
     if (history_) history_->flush(kFlush);
-    if (store_) store_->flush(kFlush);
+    if (backends_.store) backends_.store->flush(kFlush);
   }
   std::unique_ptr<engine::Session> begin() override;
 
  private:
   int open_policy();
-  int open_backends();
+  int open_services();
   int open_history();
-  int open_front_end();
+  int attach();
   int open_control();
-  std::string listening() const;
   int open_admin();
   void tick();
   void tell_turned_away();
@@ -91,7 +82,7 @@ class Service final : public milter::SessionSource {
   void reload();
   void drain();
   ServiceStatus status() const;
-  std::map<std::string, ControlCommand> commands();
+  ControlCommands commands();
   AdminPages pages();
   AdminPage metrics();
   AdminPage health();
@@ -108,19 +99,12 @@ class Service final : public milter::SessionSource {
   engine::LocalLimiter local_limiter_{clock_};
   std::unique_ptr<History> history_;  // null: it cannot be kept
   std::unique_ptr<Generations> generations_;
-  std::unique_ptr<backends::StateStore> store_;
+  Backends backends_;
   StoreWatch store_watch_;
-  std::unique_ptr<CountedStore> counted_store_;  // what sessions use of it
   NearLimits near_limits_;
-  std::unique_ptr<backends::CaresResolver> dns_;
-  std::unique_ptr<backends::DnsLists> lists_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
-  Scanners scanners_;
-  std::unique_ptr<backends::EventLoop> loop_;  // of those who talk over sockets
-  std::unique_ptr<backends::SmtpCallout> callout_;
   engine::Services services_;
-  std::unique_ptr<milter::FrontEnd> front_end_;
-  std::vector<milter::Listener> listeners_;
+  Attachment attachment_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<AdminServer> admin_;  // null: not asked for
   std::atomic<std::int64_t> ticked_{0};  // when the main thread was last seen to turn
@@ -135,6 +119,13 @@ int fail(int code, const std::string& what) {
   return code;
 }
 
+int fail(const Error& error) {
+  const int code = error.cause == Cause::Config      ? kConfig
+                   : error.cause == Cause::Permanent ? kInternal
+                                                     : kUnavailable;
+  return fail(code, error.what);
+}
+
 int Service::open_policy() {
   const auto lists = std::make_shared<policy::ListPool>();
   LoadedPolicy loaded = load_program(config_, lists);
@@ -145,57 +136,18 @@ int Service::open_policy() {
   return kOk;
 }
 
-int Service::open_backends() {
-  auto store = open_store(config_, clock_);
-  if (!store) {
-    const bool is_redis_mistake = config_.store == "redis" && store.error().cause == Cause::Config;
-    return fail(is_redis_mistake ? kConfig : kUnavailable, "state: " + store.error().what);
-  }
-  store_ = std::move(*store);
-  backends::CaresOptions options;
-  options.servers = config_.dns_servers;
-  options.timeout = config_.dns_timeout;
-  options.cache_entries = static_cast<std::size_t>(config_.dns_cache);
-  auto dns = backends::CaresResolver::start(options, clock_);
-  if (!dns) return fail(kConfig, "dns: " + dns.error().what);
-  dns_ = std::move(*dns);
-  lists_ = std::make_unique<backends::DnsLists>(*dns_, clock_);
+int Service::open_services() {
+  auto opened = open_backends(config_, clock_);
+  if (!opened) return fail(opened.error());
+  backends_ = std::move(*opened);
   watch_lists_of(generations_->current());
-  lists_->tick();
-  auto scanners = open_scanners(config_, clock_);
-  if (!scanners) return fail(kUnavailable, "scanners: " + scanners.error().what);
-  scanners_ = std::move(*scanners);
-  scanners_.serve(services_);
-  auto loop = backends::EventLoop::start("sluice-asks");
-  if (!loop) return fail(kUnavailable, loop.error().what);
-  loop_ = std::move(*loop);
-  callout_ = open_callout(config_, *loop_, *dns_, clock_);
-  auto country = facts::GeoDatabase::open(config_.geoip_country);
-  auto asn = facts::GeoDatabase::open(config_.geoip_asn);
-  if (!country) return fail(kConfig, "geoip: " + country.error().what);
-  if (!asn) return fail(kConfig, "geoip: " + asn.error().what);
-
+  backends_.lists->tick();
+  backends_.serve(services_);
+  apply_settings(config_, services_);
   services_.clock = &clock_;
-  counted_store_ = std::make_unique<CountedStore>(*store_);
-  services_.store = counted_store_.get();
-  services_.dns = lists_.get();
-  services_.callout = callout_.get();
   services_.sink = &sink_;
   services_.ledger = &ledger_;
   services_.local_store = &local_limiter_;
-  services_.settings.trusted_relays = config_.trusted_relays;
-  services_.settings.delimiters = config_.delimiter;
-  services_.settings.fold_local_part = config_.fold_local_part;
-  services_.settings.authserv_id = config_.authserv_id;
-  services_.settings.organizational_domain = config_.dmarc_by_suffix_list
-                                                 ? facts::OrganizationalDomain::PublicSuffixList
-                                                 : facts::OrganizationalDomain::TreeWalk;
-  services_.settings.country = std::move(*country);
-  services_.settings.asn = std::move(*asn);
-  services_.resources = config_.resources;
-  services_.deadline = config_.deadline;
-  services_.message_deadline = config_.message_deadline;
-  services_.reply_id = config_.reply_id;
   return kOk;
 }
 
@@ -218,50 +170,12 @@ int Service::open_history() {
   return kOk;
 }
 
-Result<std::unique_ptr<milter::FrontEnd>> make_front_end(const ServiceConfig& config) {
-  if (config.engine == "libmilter")
-    return milter::make_libmilter_front_end({config.failure_accepts});
-  milter::WireOptions options;
-  options.failure_accepts = config.failure_accepts;
-  return milter::make_wire_engine(options);
-}
-
-Result<std::vector<uid_t>> user_ids(const milter::ListenSpec& spec) {
-  std::vector<uid_t> ids;
-  for (const std::string& name : spec.allow_users) {
-    const passwd* user = ::getpwnam(name.c_str());
-    if (user == nullptr)
-      return config_error(spec.to_string() + ": allow_users names `" + name + "`, no user here");
-    ids.push_back(user->pw_uid);
-  }
-  return ids;
-}
-
-int Service::open_front_end() {
-  std::vector<milter::ListeningPlace> places;
-  for (const milter::ListenSpec& spec : config_.listen) {
-    auto listener = milter::Listener::open(spec);
-    if (!listener)
-      return fail(listener.error().cause == Cause::Config ? kConfig : kUnavailable,
-                  "listen: " + listener.error().what);
-    auto users = user_ids(spec);
-    if (!users) return fail(kConfig, "listen: " + users.error().what);
-    places.push_back({-1, listener->spec().to_string(), spec.allow_from, std::move(*users)});
-    listeners_.push_back(std::move(*listener));
-  }
-  auto front_end = make_front_end(config_);
-  if (!front_end) return fail(kInternal, front_end.error().what);
-  front_end_ = std::move(*front_end);
-  for (std::size_t i = 0; i < places.size(); ++i) places[i].fd = listeners_[i].release();
-  const auto started = front_end_->start(std::move(places), *this, config_.resources);
-  return started ? kOk : fail(kUnavailable, started.error().what);
-}
-
-std::string Service::listening() const {
-  std::string all;
-  for (const milter::Listener& listener : listeners_)
-    all += (all.empty() ? "" : ", ") + listener.spec().to_string();
-  return all;
+int Service::attach() {
+  auto opened = Attachment::open(config_);
+  if (!opened) return fail(opened.error());
+  attachment_ = std::move(*opened);
+  const auto serves = attachment_.serve(*this, config_.resources);
+  return serves ? kOk : fail(serves.error());
 }
 
 int Service::open_control() {
@@ -277,30 +191,28 @@ int Service::open_admin() {
   const auto place = milter::parse_listen(config_.admin_listen);
   if (!place) return fail(kConfig, "admin: " + place.error().what);
   auto server = AdminServer::open(*place, pages());
-  if (!server)
-    return fail(server.error().cause == Cause::Config ? kConfig : kUnavailable,
-                "admin: " + server.error().what);
+  if (!server) return fail({server.error().cause, "admin: " + server.error().what});
   admin_ = std::move(*server);
   return kOk;
 }
 
 int Service::start() {
-  for (int (Service::*step)() : {&Service::open_policy, &Service::open_backends,
-                                 &Service::open_history, &Service::open_front_end, &Service::open_control,
+  for (int (Service::*step)() : {&Service::open_policy, &Service::open_services,
+                                 &Service::open_history, &Service::attach, &Service::open_control,
                                  &Service::open_admin})
     if (const int code = (this->*step)(); code != kOk) return code;
   const auto program = generations_->current();
   std::cerr << "sluice: policy " << program->policy() << "@" << program->version() << ", "
-            << program->rules().size() << " rules, at " << listening() << " (engine " << config_.engine
+            << program->rules().size() << " rules, at " << attachment_.at() << " (engine " << config_.engine
             << "), store " << store_line(config_) << "\n";
-  for (const milter::Listener& listener : listeners_) std::cerr << listener.attach_lines();
-  log_info("serving " + listening() + " engine=" + config_.engine + " policy=" + program->policy() + "@" +
+  for (const milter::Listener& listener : attachment_.listeners()) std::cerr << listener.attach_lines();
+  log_info("serving " + attachment_.at() + " engine=" + config_.engine + " policy=" + program->policy() + "@" +
            program->version());
   return kOk;
 }
 
 std::unique_ptr<engine::Session> Service::begin() {
-  if (front_end_ && front_end_->open_sessions() >= static_cast<std::size_t>(config_.sessions))
+  if (attachment_.is_open() && attachment_->open_sessions() >= static_cast<std::size_t>(config_.sessions))
     return nullptr;
   auto program = generations_->current();
   watch_lists_of(program);
@@ -310,7 +222,7 @@ std::unique_ptr<engine::Session> Service::begin() {
 // Before a session begins with it: none shall ask a DNS list that nobody watches.
 void Service::watch_lists_of(const policy::ProgramPtr& program) {
   if (watched_.exchange(program.get()) != program.get())
-    lists_->watch(lists_of(*program, config_));
+    backends_.lists->watch(lists_of(*program, config_));
 }
 
 void Service::reload() {
@@ -324,7 +236,7 @@ void Service::reload() {
 // At most once a second.
 void Service::tell_turned_away() {
   std::uint64_t away = 0, strangers = 0;
-  for (const milter::PlaceCounts& place : front_end_->places()) {
+  for (const milter::PlaceCounts& place : attachment_->places()) {
     away += place.turned_away;
     strangers += place.not_allowed;
   }
@@ -342,17 +254,17 @@ void Service::tell_turned_away() {
 void Service::tick() {
   ticked_ = clock_.now().time_since_epoch().count();
   if (clock_.now() - renewed_ >= engine::kRenewEvery) {
-    ledger_.renew(*store_);
+    ledger_.renew(*backends_.store);
     renewed_ = clock_.now();
   }
-  if (const auto remark = store_watch_.look(store_->health(), clock_.now()))
+  if (const auto remark = store_watch_.look(backends_.store->health(), clock_.now()))
     remark->is_warning ? log_warning(remark->text) : log_info(remark->text);
   generations_->reload_changed_files();
   tell_turned_away();
   watch_lists_of(generations_->current());
-  lists_->tick();
-  tell_list_changes(*lists_);
-  if (!front_end_->has_failed()) notify_systemd("WATCHDOG=1");
+  backends_.lists->tick();
+  tell_list_changes(*backends_.lists);
+  if (!attachment_->has_failed()) notify_systemd("WATCHDOG=1");
 }
 
 // New connections go to the successor, or to the MTA's default action; those that are open get time
@@ -360,14 +272,14 @@ void Service::tick() {
 void Service::drain() {
   draining_ = true;
   notify_systemd("STOPPING=1");
-  for (const milter::Listener& listener : listeners_) listener.remove_path();
-  front_end_->stop_accepting();
-  log_info("stopping: " + std::to_string(front_end_->open_sessions()) + " sessions open");
+  for (const milter::Listener& listener : attachment_.listeners()) listener.remove_path();
+  attachment_->stop_accepting();
+  log_info("stopping: " + std::to_string(attachment_->open_sessions()) + " sessions open");
   const TimePoint end = clock_.now() + kDrain;
   TimePoint last_open = clock_.now();
   for (TimePoint now = last_open; now < end && now - last_open < kQuiet; now = clock_.now()) {
-    if (front_end_->open_sessions() > 0) last_open = now;
-    ledger_.renew(*store_);
+    if (attachment_->open_sessions() > 0) last_open = now;
+    ledger_.renew(*backends_.store);
     if (next_signal(50) == Signal::Stop) break;  // asked twice
   }
 }
@@ -390,7 +302,7 @@ int Service::serve() {
         break;
     }
     tick();
-    if (front_end_->has_failed()) return fail(kInternal, "the milter front end ended by itself");
+    if (attachment_->has_failed()) return fail(kInternal, "the milter front end ended by itself");
   }
 }
 
@@ -400,23 +312,23 @@ ServiceStatus Service::status() const {
   status.policy = program->policy() + (program->version().empty() ? "" : "@" + program->version()) + "#" +
                   program->hash();
   status.rules = program->rules().size();
-  status.listening = listening();
+  status.listening = attachment_.at();
   status.engine = config_.engine;
   status.uptime = clock_.now() - started_;
-  status.open_sessions = front_end_->open_sessions();
-  status.sessions_served = front_end_->sessions_served();
-  status.sessions_broken = front_end_->broken_sessions();
-  status.places = front_end_->places();
+  status.open_sessions = attachment_->open_sessions();
+  status.sessions_served = attachment_->sessions_served();
+  status.sessions_broken = attachment_->broken_sessions();
+  status.places = attachment_->places();
   status.reload = generations_->state();
-  status.store = store_->health();
+  status.store = backends_.store->health();
   status.store_degraded = store_watch_.line();
   status.store_degraded_minutes = store_watch_.report().minutes;
-  status.dns = dns_->counts();
-  status.lists = lists_->health();
-  status.scanners = scanners_.health();
-  if (callout_) {
-    status.callout = callout_->counts();
-    status.callout_recent = callout_->recent();
+  status.dns = backends_.dns->counts();
+  status.lists = backends_.lists->health();
+  status.scanners = backends_.scanners.health();
+  if (backends_.callout) {
+    status.callout = backends_.callout->counts();
+    status.callout_recent = backends_.callout->recent();
   }
   status.draining = draining_;
   return status;
@@ -425,11 +337,11 @@ ServiceStatus Service::status() const {
 AdminPage Service::metrics() {
   const auto program = generations_->current();
   const ServiceStatus now = status();
-  const auto near = near_limits_.look(*store_, *program, clock_.now());
+  const auto near = near_limits_.look(*backends_.store, *program, clock_.now());
   std::optional<History::Report> history;
   if (history_) history = history_->report();
   return {200, OpenMetrics::kContentType,
-          render_metrics({now, counters_, *counted_store_, config_.store, history, near,
+          render_metrics({now, counters_, *backends_.counted_store, config_.store, history, near,
                           program->policy(), program->version(), program->hash()})};
 }
 
@@ -437,7 +349,7 @@ AdminPage Service::metrics() {
 AdminPage Service::health() {
   const Duration still{clock_.now().time_since_epoch().count() - ticked_};
   const bool turns = still < kStandstill || draining_;
-  const bool ok = turns && !front_end_->has_failed();
+  const bool ok = turns && !attachment_->has_failed();
   return {ok ? 200u : 503u, "text/plain; charset=utf-8", ok ? "ok\n" : "the service stands still\n"};
 }
 
@@ -445,13 +357,13 @@ AdminPage Service::health() {
 AdminPage Service::readiness() {
   AdminPage page = health();
   if (page.status == 200 && draining_) page = {503, page.type, "stopping\n"};
-  if (page.status == 200 && !store_->health().available) page.body = "ok, the store is away\n";
+  if (page.status == 200 && !backends_.store->health().available) page.body = "ok, the store is away\n";
   return page;
 }
 
 ControlReply Service::near_limits() {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const NearLimit& near : near_limits_.look(*store_, *generations_->current(), clock_.now()))
+  for (const NearLimit& near : near_limits_.look(*backends_.store, *generations_->current(), clock_.now()))
     list.push_back({{"limit", near.limit},
                     {"name", near.name},
                     {"used", near.used},
@@ -462,35 +374,16 @@ ControlReply Service::near_limits() {
 }
 
 AdminPages Service::pages() {
-  AdminPages all;
-  const auto file = [](const char* type, std::string_view (*text)()) {
-    return [type, text](const AdminArguments&) { return AdminPage{200, type, std::string(text())}; };
-  };
-  all["/"] = file("text/html; charset=utf-8", page_html);
-  all["/page.css"] = file("text/css; charset=utf-8", page_css);
-  all["/page.js"] = file("text/javascript; charset=utf-8", page_js);
+  AdminPages all = page_with(commands());
   all["/metrics"] = [this](const AdminArguments&) { return metrics(); };
   all["/healthz"] = [this](const AdminArguments&) { return health(); };
   all["/readyz"] = [this](const AdminArguments&) { return readiness(); };
-  // What only shows, as the control socket answers it.
-  const auto known = commands();
-  for (const char* name : {"status", "history", "why", "top", "series", "shadow", "near"}) {
-    const ControlCommand command = known.at(name);
-    all[std::string("/api/") + name] = [command](const AdminArguments& arguments) {
-      const ControlReply reply = command(nlohmann::json(arguments));
-      if (reply.exit == kOk) return AdminPage{200, "application/json", reply.json};
-      const unsigned status = reply.exit == kUsage ? 400 : reply.exit == kNoInput ? 404 : 503;
-      return AdminPage{status, "application/json",
-                       nlohmann::json{{"error", reply.text}}.dump(
-                           -1, ' ', false, nlohmann::json::error_handler_t::replace)};
-    };
-  }
   return all;
 }
 
-std::map<std::string, ControlCommand> Service::commands() {
+ControlCommands Service::commands() {
   using nlohmann::json;
-  std::map<std::string, ControlCommand> all;
+  ControlCommands all;
   all["status"] = [this](const json&) { return render_status(status(), counters_); };
   all["shadow"] = [this](const json&) {
     return render_shadow(shadow_.snapshot(), shadow_rules(*generations_->current()));
@@ -507,7 +400,7 @@ std::map<std::string, ControlCommand> Service::commands() {
   };
   const auto on_state = [this](ControlReply (*command)(const StatePlaces&, const json&)) {
     return [this, command](const json& arguments) {
-      return command({*store_, ledger_, generations_->current(), clock_.now()}, arguments);
+      return command({*backends_.store, ledger_, generations_->current(), clock_.now()}, arguments);
     };
   };
   all["limits"] = on_state(limits_command);
@@ -527,7 +420,7 @@ std::map<std::string, ControlCommand> Service::commands() {
   all["near"] = [this](const json&) { return near_limits(); };
   all["privacy"] = [this](const json& arguments) {
     return privacy_command(
-        {history_.get(), {*store_, ledger_, generations_->current(), clock_.now()}}, arguments);
+        {history_.get(), {*backends_.store, ledger_, generations_->current(), clock_.now()}}, arguments);
   };
   return all;
 }
