@@ -38,10 +38,11 @@ class Bars:
 
 def all_bars(results):
     bars = Bars(results)
-    for engine, speed, cpu in (("libmilter", 0.9, 1.15), ("wire", 1.5, 0.5)):
-        label = f"sluice/{engine}"
-        bars.at_least(1, f"messages/s, {engine} / E", speed, bars.ratio("messages/s", ("busy", label), ("busy", "E")))
-        bars.at_most(2, f"CPU per message, {engine} / E", cpu, bars.ratio("CPU us/message", ("busy", label), ("busy", "E")))
+    for row, kind in (("busy", ""), ("nolimits", ", no limits")):
+        for engine, speed, cpu in (("libmilter", 0.9, 1.15), ("wire", 1.5, 0.5)):
+            label = f"sluice/{engine}"
+            bars.at_least(1, f"messages/s, {engine} / E{kind}", speed, bars.ratio("messages/s", (row, label), (row, "E")))
+            bars.at_most(2, f"CPU per message, {engine} / E{kind}", cpu, bars.ratio("CPU us/message", (row, label), (row, "E")))
     bars.at_most(3, "CPU per message, 20 ms pauses, wire / E", 0.25,
                  bars.ratio("CPU us/message", ("pauses", "sluice/wire"), ("pauses", "E")))
     bars.at_most(4, "CPU per message, idle connections / none, wire", 1.2,

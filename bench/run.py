@@ -314,7 +314,7 @@ def describe_run(arguments, load_before):
     binary = pathlib.Path(arguments.sluice or "none").resolve()
     binary = binary.relative_to(ROOT) if binary.is_relative_to(ROOT) else binary.name
     return (f"## {run_facts()}\n\n{machine()}; load average before: {load_before:.1f}; program: {binary}; medians of "
-            f"{arguments.rounds} rounds of {arguments.seconds} s; {arguments.rules} rules, "
+            f"{arguments.rounds} rounds of {arguments.seconds} s (idle, peers, mta and Redis: at most 3); {arguments.rules} rules, "
             f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again.strip()}`\n")
 
 
