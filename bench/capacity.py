@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Works out the tables of docs/capacity.md from the figures of the last run that was written.
+"""Works out the tables of docs/capacity.md from the figures of the last whole run that was written.
 
-    python3 bench/capacity.py [--write]     from bench/results.json (scripts/bench --all --write)
+    python3 bench/capacity.py [--write]     from bench/results.json
 
-Prints them, or puts them between the marks of the page. A figure that was not measured leaves its line out.
+Prints them, or puts them between the marks of the page, as scripts/bench --all --write does at its end. A figure that was not measured leaves its line out.
 """
 import json
 import pathlib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How Sluice grows: rules, lists, idle connections, recipients, bodies and limits in Redis, as tables and plots.
 
-    scripts/bench-growth                           all curves, both engines where they differ; about 12 minutes
+    scripts/bench-growth                           all curves, both engines where they differ; about 16 minutes
     scripts/bench-growth --curves rules,lists --rounds 1 --seconds 1
     scripts/bench-growth --redraw                  the plots and their page from bench/plots/growth.json
 

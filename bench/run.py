@@ -337,7 +337,7 @@ def parse_arguments():
     parser.add_argument("--rules", type=int, default=100)
     parser.add_argument("--limits", type=int, default=4, choices=range(len(LIMITS) + 1))
     parser.add_argument("--messages", type=int, default=1500, help="of one run through Postfix")
-    parser.add_argument("--write", action="store_true", help="add the figures to bench/RESULTS.md, and to bench/results.json")
+    parser.add_argument("--write", action="store_true", help="add the figures to bench/RESULTS.md; with --all also to docs/capacity.md")
     parser.add_argument("--show-policy", action="store_true", help="print the policy and end")
     arguments = parser.parse_args()
     if arguments.all:
@@ -389,7 +389,7 @@ def measure_all(bench, arguments):
 
 
 def save_results(results, arguments, load_before):
-    """What bench/capacity.py computes with: the figures of the last run that was written."""
+    """What bench/capacity.py computes with: the figures of the last whole run that was written."""
     def plain(value):
         if isinstance(value, dict):
             return {key if isinstance(key, str) else " ".join(str(part) for part in key): plain(item)
@@ -419,7 +419,9 @@ def main():
     if arguments.write:
         write_results("\n".join(part for part in (describe_run(arguments, load_before), summary_rows, "\n".join(tables))
                                 if part) + "\n")
-        save_results(results, arguments, load_before)
+        if arguments.all:
+            save_results(results, arguments, load_before)
+            subprocess.run([sys.executable, "-B", str(ROOT / "bench" / "capacity.py"), "--write"], check=True)
     return 0
 
 

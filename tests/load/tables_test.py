@@ -1,4 +1,5 @@
 """What the benchmark says about its figures: sentences about curves, plots, targets, the sums of capacity.md."""
+import json
 import pathlib
 import sys
 import unittest
@@ -82,6 +83,12 @@ class Capacity(unittest.TestCase):
         self.assertIn("| in the busiest minute, clients pause | 0.6 x 1,000,000 / p | 6,000 |", text)
         self.assertIn("| 3 | 15,000 | 9,000 | 1.5 |", text)
         self.assertIn("r / a = 10 calls", text)
+
+    def test_the_page_has_the_tables_of_the_last_run(self):
+        known = json.loads((capacity.ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
+        page = capacity.PAGE.read_text(encoding="utf-8")
+        self.assertEqual(page.partition(capacity.BEGIN)[2].partition(capacity.END)[0].strip(), capacity.figures_text(known).strip(),
+                         "run bench/capacity.py --write")
 
     def test_what_was_not_measured_is_left_out(self):
         text = capacity.figures_text({**self.KNOWN, "rows": {}})
