@@ -55,9 +55,10 @@ def all_bars(results):
     for engine in ENGINES:
         label = f"sluice/{engine}"
         few, more = (bars.figure(row, label, "CPU us/message") for row in ("rules10", "rules1000"))
-        # Of these rules some are found by a key and some are evaluated, those at rcpt for each recipient.
+        # Some of these rules are found by a key, some are evaluated, those at rcpt for each recipient: what one more
+        # costs is promised, the ratio only for rules that are all found by a key.
         bars.at_most(10, f"us per further rule and message, {engine}", 0.5, (more - few) / 990 if more and few else None)
-        bars.at_most(10, f"CPU per message, 1,000 rules / 10, {engine}", 1.2, more / few if more and few else None)
+        bars.add(10, f"CPU per message, 1,000 rules / 10, {engine}", "", None, more / few if more and few else None)
     for bar in peers.bars(results):
         bars.add(11, *bar)
     if "mta" in results:
