@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "app/control_arguments.h"
 #include "app/service.h"
 #include "base/text.h"
 
@@ -18,22 +18,8 @@ using nlohmann::ordered_json;
 constexpr std::size_t kShown = 50, kTopShown = 20, kSameAddress = 20;
 constexpr Duration kTopSince{24 * 3'600'000LL};
 
-std::string dump(const ordered_json& value) {
-  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-ControlReply usage(std::string what) { return {kUsage, "sluice: " + std::move(what) + "\n", "{}"}; }
 ControlReply away(const Error& error) {
-  return {kTemporary, "the history cannot be read: " + error.what + "\n", "{}"};
-}
-std::string text_of(const json& arguments, const char* name) {
-  return arguments.is_object() ? arguments.value(name, std::string()) : std::string();
-}
-
-std::optional<std::int64_t> number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return refusal(kTemporary, "the history cannot be read: " + error.what);
 }
 
 // "2h" ago, or a date and time.
@@ -253,11 +239,9 @@ ControlReply why_command(const HistoryPlaces& places, const json& arguments) {
     reply.json = dump(out);
     return reply;
   }
-  return {kNoInput,
-          "nothing is known of `" + log_value(what) +
-              "`: no id of a refusal, no queue id, no session and no address of what the history "
-              "keeps\n",
-          "{}"};
+  return refusal(kNoInput, "nothing is known of `" + log_value(what) +
+                               "`: no id of a refusal, no queue id, no session and no address of "
+                               "what the history keeps");
 }
 
 // --- history ---

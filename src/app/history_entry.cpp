@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "app/control_arguments.h"
 #include "base/text.h"
 
 namespace sluice::app {
@@ -31,10 +32,6 @@ std::string would_text(const DecisionRecord& record) {
     text += (text.empty() ? "" : ",") + would.rule + ":" + std::to_string(would.code) +
             (would.status.empty() ? "" : ":" + would.status);
   return text;
-}
-
-std::string dump(const ordered_json& json) {
-  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 // {"v":[[name,value],…],"r":[[result,kind,rule,stage,note,[index of a value,…]],…]}

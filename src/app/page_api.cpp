@@ -1,6 +1,7 @@
 #include "app/page_api.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "app/page_files.h"
 #include "app/service.h"
@@ -17,10 +18,8 @@ unsigned http_status(int exit) {
   return exit == kUsage ? 400 : exit == kNoInput ? 404 : 503;
 }
 
-AdminPage as_page(const ControlReply& reply) {
-  const std::string error =
-      json{{"error", reply.text}}.dump(-1, ' ', false, json::error_handler_t::replace);
-  return {http_status(reply.exit), "application/json", reply.exit == kOk ? reply.json : error};
+AdminPage as_page(ControlReply reply) {
+  return {http_status(reply.exit), "application/json", std::move(reply.json)};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "app/control_arguments.h"
 #include "app/service.h"
 #include "base/text.h"
 #include "engine/state_key.h"
@@ -109,13 +110,13 @@ Result<std::size_t> in_history(History* history, const std::string& address, boo
 }  // namespace
 
 ControlReply privacy_command(const PrivacyPlaces& places, const json& arguments) {
-  const std::string address = bare(arguments.value("ADDRESS", std::string()));
-  const bool erase = arguments.value("action", std::string()) == "erase";
+  const std::string address = bare(text_of(arguments, "ADDRESS"));
+  const bool erase = text_of(arguments, "action") == "erase";
   if (address.find('@') == std::string::npos || address.size() > 320)
-    return {kUsage, "sluice: `" + log_value(address) + "` is no mail address\n", "{}"};
+    return usage("`" + log_value(address) + "` is no mail address");
   const auto decisions = in_history(places.history, address, erase);
   if (!decisions)
-    return {kTemporary, "the history cannot be read: " + decisions.error().what + "\n", "{}"};
+    return refusal(kTemporary, "the history cannot be read: " + decisions.error().what);
   const std::set<Found> found = find_state(places.state, address);
   if (erase) erase_state(places.state, found);
 
@@ -135,7 +136,7 @@ ControlReply privacy_command(const PrivacyPlaces& places, const json& arguments)
                               {"name", entry.name}, {"key", entry.key}});
   }
   reply.text += "The decision log and the MTA's log are not searched: they go when they are rotated.\n";
-  reply.json = out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  reply.json = dump(out);
   return reply;
 }
 

@@ -10,6 +10,7 @@
 #include "app/admin_server.h"
 #include "app/attachment.h"
 #include "app/control.h"
+#include "app/control_arguments.h"
 #include "app/counters.h"
 #include "app/decision_log.h"
 #include "app/dns_list_watch.h"
@@ -370,7 +371,7 @@ ControlReply Service::near_limits() {
                     {"ceiling", near.ceiling},
                     {"period", render_duration(near.period)},
                     {"ratio", near.ratio()}});
-  return {kOk, {}, list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  return {kOk, {}, dump(list)};
 }
 
 AdminPages Service::pages() {
@@ -408,7 +409,7 @@ ControlCommands Service::commands() {
   all["list"] = on_state(list_command);
   const auto on_history = [this](ControlReply (*command)(const HistoryPlaces&, const json&)) {
     return [this, command](const json& arguments) -> ControlReply {
-      if (!history_) return {kUnavailable, "no history is kept: see the log of the service\n", "{}"};
+      if (!history_) return refusal(kUnavailable, "no history is kept: see the log of the service");
       history_->flush(kShown);
       return command({*history_, generations_->current(), clock_.now()}, arguments);
     };

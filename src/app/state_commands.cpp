@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/control_arguments.h"
 #include "app/given_facts.h"
 #include "app/service.h"
 #include "base/text.h"
@@ -25,19 +25,6 @@ using nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kLongestStoreWait{10};
 constexpr std::size_t kDefaultShown = 100, kMostShown = 100'000;
-
-std::string text_of(const json& arguments, const char* name) {
-  return arguments.value(name, std::string());
-}
-
-std::optional<std::int64_t> number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-ControlReply usage(std::string what) { return {kUsage, "sluice: " + std::move(what) + "\n", "{}"}; }
 
 StateQuery query(StateEntry::Kind kind, const json& arguments) {
   StateQuery query;
@@ -55,14 +42,16 @@ std::string left(TimePoint until, TimePoint now) {
       std::chrono::duration_cast<std::chrono::seconds>(std::max(Duration{0}, until - now)));
 }
 
-ordered_json to_json(const StateEntry& e) {
-  return {{"name", e.name},
-          {"used", e.used},
-          {"reserved", e.reserved},
-          {"period", e.period.count() > 0 ? render_duration(e.period) : ""},
-          {"state", e.state},
-          {"first", e.first == TimePoint{} ? "" : render_datetime(e.first)},
-          {"expires", e.expires == TimePoint{} ? "" : render_datetime(e.expires)}};
+ordered_json to_json(const StateEntry& e, StateEntry::Kind kind) {
+  ordered_json row{{"name", e.name},
+                   {"used", e.used},
+                   {"reserved", e.reserved},
+                   {"period", e.period.count() > 0 ? render_duration(e.period) : ""},
+                   {"state", e.state},
+                   {"first", e.first == TimePoint{} ? "" : render_datetime(e.first)},
+                   {"expires", e.expires == TimePoint{} ? "" : render_datetime(e.expires)}};
+  if (kind == StateEntry::Kind::List) row["list"] = e.key;
+  return row;
 }
 
 // Name as it is kept; where names are switched off the key's hash has to do.
@@ -100,9 +89,9 @@ ControlReply show(const StatePlaces& places, const StateQuery& query, const Tabl
   reply.text = entries.empty() ? "nothing there\n" : table.header + "\n";
   for (const StateEntry& entry : entries) {
     reply.text += table.row(entry, places.now) + "\n";
-    list.push_back(to_json(entry));
+    list.push_back(to_json(entry, query.kind));
   }
-  reply.json = list.dump(-1, ' ', false, json::error_handler_t::replace);
+  reply.json = dump(list);
   return reach.told(std::move(reply));
 }
 
@@ -145,7 +134,7 @@ ControlReply grant(const StatePlaces& places, const json& arguments) {
   const std::size_t count = places.store.grant(text_of(arguments, "FILTER"), *n, *keep);
   places.ledger.forget_denials();
   if (count == 0)
-    return reach.told({kNoInput, "no limit of that name has counted anything yet\n", "{}"});
+    return reach.told(refusal(kNoInput, "no limit of that name has counted anything yet"));
   return reach.told(
       {kOk,
        fmt::format("{} more for {} {}, for {}\n", *n, count, count == 1 ? "counter" : "counters",
@@ -196,10 +185,10 @@ ControlReply change_list(const StatePlaces& places, const json& arguments, bool 
     if (!network && found->element.address) network = Network(*found->element.address, 128);
     op = backends::ListAdd{found->list->name, found->element.text, network, keep};
   }
-  if (!is_done(places.store, std::move(op))) return {kTemporary, "the store is away\n", "{}"};
+  if (!is_done(places.store, std::move(op))) return refusal(kTemporary, "the store is away");
   return {kOk,
           found->element.text + (add ? " added to " : " removed from ") + found->list->name + "\n",
-          "{}"};
+          dump({{"list", found->list->name}, {add ? "added" : "removed", found->element.text}})};
 }
 
 using Action = std::function<ControlReply(const StatePlaces&, const json&)>;

@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "app/control_arguments.h"
 #include "app/dns_list_watch.h"
 #include "base/text.h"
 
@@ -209,7 +210,7 @@ ControlReply render_status(const ServiceStatus& s, const Counters& counters) {
   reply.text += callout_lines(s);
   reply.text += rule_table(counters.rules());
   if (!s.reload.last_ok) reply.text += "\n" + s.reload.last_error + "\n";
-  reply.json = to_json(s, counters).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  reply.json = dump(to_json(s, counters));
   return reply;
 }
 
