@@ -2,6 +2,7 @@
 """The page of the admin port in a real Chromium: what it shows, in light and dark, narrow and wide, with hostile mail,
 and while a thousand decisions come each second. Pictures go to $SLUICE_SCREENSHOTS when it names a folder."""
 
+import base64
 import os
 import shutil
 import sys
@@ -71,6 +72,12 @@ class Page(case.ServerCase):
                                     {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "narrow"})
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
+    def picture(self, path):
+        """The whole page, also what is below the window."""
+        taken = self.chrome.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(taken["data"]))
+
     def open(self):
         self.chrome.get(self.address)
         self.wait("return document.querySelectorAll('#decisions tbody tr').length > 0 && "
@@ -105,7 +112,7 @@ class Page(case.ServerCase):
                     folder = os.environ.get("SLUICE_SCREENSHOTS")
                     if folder:
                         os.makedirs(folder, exist_ok=True)
-                        self.chrome.save_screenshot(os.path.join(folder, f"{size}-{scheme}.png"))
+                        self.picture(os.path.join(folder, f"{size}-{scheme}.png"))
         self.assertEqual(len(backgrounds), 2, "dark is not light")
         self.assertEqual(self.complaints(), [])
 

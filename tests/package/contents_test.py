@@ -41,7 +41,8 @@ class Package(unittest.TestCase):
     def test_the_program_the_units_and_the_configuration_are_where_debian_wants_them(self):
         for path in ("usr/sbin/sluice", "lib/systemd/system/sluice.service", "etc/sluice/sluice.yaml",
                      "etc/sluice/policies/site.yaml", "usr/share/doc/sluice/copyright",
-                     "usr/share/doc/sluice/changelog.gz"):
+                     "usr/share/doc/sluice/changelog.gz", "lib/systemd/system/sluice.socket",
+                     "usr/share/doc/sluice/examples/sluice.rules.yml", "usr/share/doc/sluice/examples/sluice.json"):
             found = [p for p in (self.files / path, self.files / "usr" / path) if p.exists()]
             self.assertTrue(found, path)
 

@@ -88,7 +88,7 @@ async function lookStatus() {
     tile(number(s.answers.reject), "rejected", s.answers.reject ? "bad" : ""),
     tile(number(s.answers.defer), "deferred", s.answers.defer ? "warn" : ""),
     tile(number((s.answers.disconnect || 0) + (s.answers.discard || 0) + (s.answers.quarantine || 0)), "disconnected, discarded, held"),
-    tile(rate("refused") || "0.0/s", "answers that are no yes"));
+    tile(rate("refused") || "0.0/s", "refused or deferred now"));
   before = now;
   const health = [
     ["listening", s.listening + " (" + s.engine + ")"],
