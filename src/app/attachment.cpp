@@ -3,6 +3,7 @@
 #include <pwd.h>
 
 #include "milter/libmilter_adapter.h"
+#include "milter/socket_address.h"
 #include "milter/wire_engine.h"
 
 namespace sluice::app {
@@ -27,6 +28,12 @@ Result<std::vector<uid_t>> user_ids(const milter::ListenSpec& spec) {
   return ids;
 }
 
+std::string address_of(const milter::Listener& listener) {
+  const bool is_inherited = listener.spec().kind == milter::ListenSpec::Kind::Inherited;
+  const auto place = is_inherited ? milter::place_of(listener.fd()) : std::nullopt;
+  return place.value_or(listener.spec()).to_string();
+}
+
 tl::unexpected<Error> not_listening(const Error& error) {
   return tl::unexpected<Error>(Error{error.cause, "listen: " + error.what});
 }
@@ -40,6 +47,7 @@ Result<Attachment> Attachment::open(const ServiceConfig& config) {
     if (!listener) return not_listening(listener.error());
     auto users = user_ids(spec);
     if (!users) return not_listening(users.error());
+    made.addresses_.push_back(address_of(*listener));
     made.places_.push_back({-1, listener->spec().to_string(), spec.allow_from, std::move(*users)});
     made.listeners_.push_back(std::move(*listener));
   }
@@ -58,8 +66,11 @@ Result<void> Attachment::serve(milter::SessionSource& source, const engine::Reso
 
 std::string Attachment::at() const {
   std::string all;
-  for (const milter::Listener& listener : listeners_)
-    all += (all.empty() ? "" : ", ") + listener.spec().to_string();
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    const std::string name = listeners_[i].spec().to_string();
+    all += (all.empty() ? "" : ", ") + name;
+    if (addresses_[i] != name) all += " (" + addresses_[i] + ")";
+  }
   return all;
 }
 

@@ -24,13 +24,16 @@ class Attachment {
   bool is_open() const { return front_end_ != nullptr; }
   // Without their descriptors once it serves: the front end has them.
   const std::vector<milter::Listener>& listeners() const { return listeners_; }
-  // "unix:/run/sluice/milter.sock, inet:127.0.0.1:8899"
+  // "unix:/run/sluice/milter.sock, fd:3 (inet:127.0.0.1:8899)"
   std::string at() const;
+  // Of the listening sockets, of an inherited one where it is.
+  const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
   std::unique_ptr<milter::FrontEnd> front_end_;
   std::vector<milter::Listener> listeners_;
   std::vector<milter::ListeningPlace> places_;
+  std::vector<std::string> addresses_;
 };
 
 }  // namespace sluice::app

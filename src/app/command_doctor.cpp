@@ -48,6 +48,23 @@ ordered_json to_json(const Findings& findings) {
   return list;
 }
 
+// An inherited socket is known to the service alone.
+void fill_inherited(ServiceConfig& config) {
+  const bool is_needed =
+      std::any_of(config.listen.begin(), config.listen.end(), [](const milter::ListenSpec& spec) {
+        return spec.kind == milter::ListenSpec::Kind::Inherited;
+      });
+  const auto reply = is_needed ? ask_service(config.control, "status", nlohmann::json::object())
+                               : Result<ControlReply>(ControlReply());
+  if (!is_needed || !reply) return;
+  const auto status = ordered_json::parse(reply->json, nullptr, false);
+  if (!status.is_object() || !status.contains("addresses")) return;
+  std::vector<milter::ListenSpec> places;
+  for (const auto& address : status["addresses"])
+    if (auto place = milter::parse_listen(address.get<std::string>())) places.push_back(*place);
+  if (!places.empty()) config.listen = std::move(places);
+}
+
 // What the history knows of a sender; nullopt: nothing yet.
 std::optional<ordered_json> seen_of(const ServiceConfig& config, const std::string& sender) {
   const auto reply = ask_service(config.control, "history", {{"from", sender}, {"all", "1"}});
@@ -110,12 +127,13 @@ void check_by_mail(const Patient& patient, Findings& findings) {
 
 int doctor_command(const DoctorOptions& options, std::ostream& out, std::ostream& err) {
   Diagnostics diagnostics;
-  const ServiceConfig config =
+  ServiceConfig config =
       load_config(options.config.empty() ? kDefaultConfig : options.config, diagnostics);
   if (!diagnostics.ok()) {
     err << diagnostics.render();
     return kConfig;
   }
+  fill_inherited(config);
   const LoadedPolicy loaded = load_program(config, std::make_shared<policy::ListPool>());
   Findings findings;
   if (!loaded.program)

@@ -314,6 +314,7 @@ ServiceStatus Service::status() const {
                   program->hash();
   status.rules = program->rules().size();
   status.listening = attachment_.at();
+  status.addresses = attachment_.addresses();
   status.engine = config_.engine;
   status.uptime = clock_.now() - started_;
   status.open_sessions = attachment_->open_sessions();

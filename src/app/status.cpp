@@ -145,6 +145,7 @@ ordered_json to_json(const ServiceStatus& s, const Counters& counters) {
   json["policy"] = s.policy;
   json["rules"] = s.rules;
   json["listening"] = s.listening;
+  json["addresses"] = s.addresses;
   json["engine"] = s.engine;
   json["listeners"] = ordered_json::array();
   for (const milter::PlaceCounts& place : s.places)

@@ -14,6 +14,7 @@ namespace sluice::app {
 
 struct ServiceStatus {
   std::string policy, listening, engine;
+  std::vector<std::string> addresses;  // of the listening sockets, of an inherited one where it is
   std::size_t rules = 0, open_sessions = 0;
   std::uint64_t sessions_served = 0, sessions_broken = 0;
   std::vector<milter::PlaceCounts> places;

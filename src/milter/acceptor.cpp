@@ -1,7 +1,6 @@
 #include "milter/acceptor.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,24 +8,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <future>
+
+#include "milter/socket_address.h"
 
 namespace sluice::milter::wire {
 namespace {
 
 constexpr int kAcceptsAtOnce = 64;
-
-std::optional<IpAddress> address_of(const sockaddr_storage& storage) {
-  if (storage.ss_family == AF_INET)
-    return IpAddress::from_v4(
-        ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr));
-  if (storage.ss_family != AF_INET6) return std::nullopt;
-  IpAddress::Bytes bytes;
-  std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr,
-              bytes.size());
-  return IpAddress::from_bytes(bytes);
-}
 
 template <class List, class Matches>
 bool empty_or_any(const List& list, Matches matches) {
@@ -38,8 +27,9 @@ bool empty_or_any(const List& list, Matches matches) {
 bool is_allowed(int fd, const ListeningPlace& place) {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return false;
-  if (const auto address = address_of(storage))
+  auto* generic = reinterpret_cast<sockaddr*>(&storage);
+  if (::getpeername(fd, generic, &length) != 0) return false;
+  if (const auto address = address_of(generic))
     return empty_or_any(place.allow_from, [&](const Network& n) { return n.contains(*address); });
   if (place.allow_users.empty()) return true;
   ucred who{};

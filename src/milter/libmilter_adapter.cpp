@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "milter/macros.h"
 #include "milter/replies.h"
+#include "milter/socket_address.h"
 #include "milter/steps.h"
 
 namespace sluice::milter {
@@ -252,21 +253,6 @@ std::vector<std::string> parameters(const Libmilter& adapter, char** argv) {
        ++i)
     list.push_back(bounded(adapter, argv[i]));
   return list;
-}
-
-std::optional<IpAddress> address_of(const sockaddr* address) {
-  if (address == nullptr) return std::nullopt;
-  if (address->sa_family == AF_INET) {
-    return IpAddress::from_v4(
-        ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr));
-  }
-  if (address->sa_family == AF_INET6) {
-    IpAddress::Bytes bytes;
-    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr,
-                bytes.size());
-    return IpAddress::from_bytes(bytes);
-  }
-  return std::nullopt;
 }
 
 unsigned long unneeded_steps(const Steps& steps) {

@@ -15,6 +15,8 @@
 #include <optional>
 #include <utility>
 
+#include "milter/socket_address.h"
+
 namespace sluice::milter {
 namespace {
 
@@ -207,12 +209,14 @@ std::uint16_t Listener::port() const {
 }
 
 std::string Listener::attach_lines() const {
-  std::string postfix = spec_.to_string();
-  std::string sendmail = "local:" + spec_.path;
-  if (spec_.kind == ListenSpec::Kind::Inet)
-    sendmail = (spec_.address.is_v4() ? "inet:" : "inet6:") + std::to_string(spec_.port) + "@" +
-               spec_.address.to_string();
-  if (spec_.kind == ListenSpec::Kind::Inherited) postfix = sendmail = "ADDRESS OF THE SOCKET UNIT";
+  ListenSpec spec = spec_;
+  if (spec_.kind == ListenSpec::Kind::Inherited) spec = place_of(spec_.fd).value_or(spec_);
+  std::string postfix = spec.to_string();
+  std::string sendmail = "local:" + spec.path;
+  if (spec.kind == ListenSpec::Kind::Inet)
+    sendmail = (spec.address.is_v4() ? "inet:" : "inet6:") + std::to_string(spec.port) + "@" +
+               spec.address.to_string();
+  if (spec.kind == ListenSpec::Kind::Inherited) postfix = sendmail = "ADDRESS OF THE SOCKET UNIT";
   return "main.cf:     smtpd_milters = " + postfix +
          "\n             milter_default_action = tempfail\n" +
          "sendmail.mc: INPUT_MAIL_FILTER(`sluice', `S=" + sendmail +

@@ -142,6 +142,17 @@ class Doctor(case.ServerCase):
         self.assertTrue(any(line.startswith("bad service: no service answers at") for line in lines), lines)
         self.assertTrue(any(line.startswith("bad mail: no MTA takes mail at") for line in lines), lines)
 
+    def test_a_socket_that_systemd_holds_is_known_by_its_place(self):
+        sluice = case.Sluice(os.path.join(self.folder, "held"), POLICY, "dns: {servers: [127.0.0.1]}")
+        self._servers.append(sluice)
+        sluice.start_on_inherited_socket()
+        loopback.wait_until(lambda: sluice.command("status").returncode == 0, 20, "the service")
+        _, lines, _ = self.doctor(sluice=sluice, etc=self.broken("held-etc", smtpd_milters="unix:" + sluice.socket))
+        self.assertEqual(self.weights(lines, "bad"), [])
+        self.assertIn(f"ok attached: smtpd at {self.good.host}:{self.good.port} asks unix:DIR/held/run/milter.sock", lines)
+        self.assertIn(f"(unix:{sluice.socket})", sluice.command("status").stdout)
+        self.assertIn(f"smtpd_milters = unix:{sluice.socket}\n", sluice.log())
+
     def sendmail(self, name, filters="sluice", options=", F=T, T=C:30s;S:30s;R:30s;E:5m", socket=None):
         path = os.path.join(self.folder, name + ".cf")
         with open(path, "w", encoding="utf-8") as file:
@@ -162,6 +173,49 @@ class Doctor(case.ServerCase):
         self.assertIn("bad attached: sendmail.cf names no filter at a socket of the service", lines)
         code, lines, _ = self.sendmail("open", options="")
         self.assertIn("note fallback: no F=: mail passes unfiltered while the filter is away", lines)
+
+
+class DoctorOfSendmail(case.ServerCase):
+    """A real Sendmail, with the sendmail.cf that m4 made of its sendmail.mc."""
+
+    mta_name = "sendmail"
+
+    def attached(self, name, port=None, **options):
+        sluice = self.start_sluice(POLICY, name=name, settings="dns: {servers: [127.0.0.1]}", port=port)
+        return sluice, self.start_mta("sendmail", [sluice.spec], folder=name + "-mta", domains=("a.test",), users="*", **options)
+
+    def doctor(self, sluice, mta, *words):
+        done = sluice.command("doctor", "--json", "--postfix", os.path.join(self.folder, "none"), "--sendmail",
+                              os.path.join(mta._etc, "sendmail.cf"), "--mta", f"{mta.host}:{mta.port}", *words)
+        return done.returncode, [f"{f['weight']} {f['about']}: {f['what']}".replace(self.folder, "DIR") for f in json.loads(done.stdout)]
+
+    def test_a_sound_one_has_nothing_bad_and_a_message_proves_it(self):
+        for name, port in (("unix", None), ("inet", loopback.free_port())):
+            with self.subTest(name):
+                sluice, mta = self.attached(name, port)
+                code, lines = self.doctor(sluice, mta, "--send", "--to", "bob@a.test")
+                self.assertEqual([line for line in lines if line.startswith("bad")], [])
+                self.assertEqual(code, 0)
+                self.assertTrue(any(line.startswith("ok attached: sendmail.cf names the filter: ") for line in lines), lines)
+                self.assertTrue(any(line.startswith("ok mail: the message from sluice-doctor-") and "was seen by the filter and passed" in line
+                                    for line in lines), lines)
+                self.assertEqual(len(self.await_mail(mta, "bob@a.test")), 1)
+
+    def test_short_timeouts_and_a_filter_that_may_be_missed_are_found(self):
+        sluice, mta = self.attached("short", timeouts="C:5s;S:5s;R:5s;E:5s", failure="")
+        code, lines = self.doctor(sluice, mta)
+        self.assertEqual(code, 65)
+        self.assertIn("bad timeouts: the time for the end of the message (T=E) is 5s, not longer than the filter's deadline of 8s", lines)
+        self.assertIn("note fallback: no F=: mail passes unfiltered while the filter is away", lines)
+
+    def test_a_message_that_passes_by_the_filter_is_found(self):
+        sluice, mta = self.attached("past")
+        other = self.start_sluice(POLICY, name="other", settings="dns: {servers: [127.0.0.1]}")
+        code, lines = self.doctor(other, mta, "--send", "--to", "bob@a.test")
+        self.assertEqual(code, 65)
+        self.assertIn("bad attached: sendmail.cf names no filter at a socket of the service", lines)
+        self.assertTrue(any(line.startswith("bad mail: the MTA took the message") and "the filter never saw it" in line for line in lines), lines)
+        self.assertTrue(sluice.is_running())
 
 
 if __name__ == "__main__":

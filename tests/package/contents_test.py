@@ -42,7 +42,8 @@ class Package(unittest.TestCase):
         for path in ("usr/sbin/sluice", "lib/systemd/system/sluice.service", "etc/sluice/sluice.yaml",
                      "etc/sluice/policies/site.yaml", "usr/share/doc/sluice/copyright",
                      "usr/share/doc/sluice/changelog.gz", "lib/systemd/system/sluice.socket",
-                     "usr/share/doc/sluice/examples/sluice.rules.yml", "usr/share/doc/sluice/examples/sluice.json"):
+                     "usr/share/doc/sluice/examples/sluice.rules.yml", "usr/share/doc/sluice/examples/sluice.json",
+                     "usr/share/doc/sluice/docs/guide/attach.md", "usr/share/doc/sluice/docs/policy-language.md"):
             found = [p for p in (self.files / path, self.files / "usr" / path) if p.exists()]
             self.assertTrue(found, path)
 

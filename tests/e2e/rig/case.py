@@ -56,9 +56,9 @@ class ServerCase(unittest.TestCase):
         return server.start()
 
     @classmethod
-    def start_mta(cls, name, milters, **options):
+    def start_mta(cls, name, milters, folder=None, **options):
         try:
-            mta = MTAS[name](os.path.join(cls.folder, name), milters=milters, **options)
+            mta = MTAS[name](os.path.join(cls.folder, folder or name), milters=milters, **options)
         except loopback.Unavailable as reason:
             raise unittest.SkipTest(f"{name}: {reason}")
         cls._servers.append(mta)

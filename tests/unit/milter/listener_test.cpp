@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "milter/listener.h"
+#include "milter/socket_address.h"
 
 namespace sluice::milter {
 
@@ -76,6 +77,21 @@ TEST_CASE("listen: beyond loopback only with allow_from") {
   const auto open_to_all = Listener::open(*parse_listen("inet:0.0.0.0:0"));
   REQUIRE_FALSE(open_to_all.has_value());
   CHECK(open_to_all.error().cause == Cause::Config);
+}
+
+TEST_CASE("listen: an inherited socket tells where it is, for the lines that attach an MTA") {
+  const std::string path = temporary_folder() + "/sock";
+  const auto unix_socket = Listener::open(*parse_listen("unix:" + path));
+  REQUIRE(unix_socket.has_value());
+  const auto port = Listener::open(*parse_listen("inet:127.0.0.1:0"));
+  REQUIRE(port.has_value());
+  const auto lines_of = [](int fd) {
+    return Listener::open(*parse_listen("fd:" + std::to_string(::dup(fd))))->attach_lines();
+  };
+  CHECK(lines_of(unix_socket->fd()).find("`S=local:" + path) != std::string::npos);
+  CHECK(lines_of(port->fd()).find("smtpd_milters = inet:127.0.0.1:" + std::to_string(port->port())) !=
+        std::string::npos);
+  CHECK_FALSE(place_of(999).has_value());
 }
 
 TEST_CASE("listen: a descriptor that is no listening socket is refused") {
