@@ -25,6 +25,7 @@ except ImportError:
 
 SCREENS = {"wide": (1360, 1500), "narrow": (400, 1800)}
 HOSTILE = "<img/src=x/onerror=window.hit=1>"
+NARROWEST_METER = "return Math.min(...[...document.querySelectorAll('meter')].map((m) => m.getBoundingClientRect().width))"
 WIDEST = "return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - window.innerWidth"
 
 
@@ -105,6 +106,7 @@ class Page(case.ServerCase):
                     self.wait("return !document.getElementById('why').hidden && document.querySelectorAll('#trace td').length > 0")
                     self.chrome.execute_script("window.scrollTo(0, 0)")
                     self.assertLessEqual(self.chrome.execute_script(WIDEST), 0, "nothing is wider than the window")
+                    self.assertGreater(self.chrome.execute_script(NARROWEST_METER), 40, "a meter that can be read")
                     backgrounds.add(self.chrome.execute_script("return getComputedStyle(document.body).backgroundColor"))
                     text = self.chrome.find_element(By.TAG_NAME, "body").text
                     for wanted in ("attached", "evil-domain", "per-sender sender.address=", "try-out", "embedded", "history#"):
