@@ -15,14 +15,25 @@ constexpr const char* kOps[] = {"reserve",         "peek",          "commit",   
                                 "greylist_promote", "list_contains", "list_add",   "list_remove",
                                 "seen",            "seen_record"};
 static_assert(std::size(kOps) == std::variant_size_v<StateOp>);
+constexpr std::size_t kReserve = 0;  // among them
+static_assert(std::is_same_v<std::variant_alternative_t<kReserve, StateOp>, backends::Reserve>);
 constexpr const char* kGreylist[] = {"new", "waiting", "ready", "passed", "auto_allowed"};
 
 // "user-messages auth.user=alice": the rule is the first word.
+std::string_view limit_of(const backends::Reserve& reserve) {
+  const std::string_view name = reserve.name;
+  return name.substr(0, name.find(' '));
+}
+
 std::string_view limit_of(const StateOp& op) {
   const auto* reserve = std::get_if<backends::Reserve>(&op);
-  if (reserve == nullptr) return {};
-  const std::string_view name = reserve->name;
-  return name.substr(0, name.find(' '));
+  return reserve == nullptr ? std::string_view() : limit_of(*reserve);
+}
+
+std::int64_t since_us(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                               begin)
+      .count();
 }
 
 }  // namespace
@@ -44,6 +55,13 @@ struct CountedStore::Counts {
     if (found != limits.end()) return &found->second;
     return &limits[limits.size() < kMaxLimits ? std::string(name) : "other"];
   }
+  void count(std::size_t op, OfLimit* limit, const StateAnswer& answer) {
+    ++(answer.available ? ok : away)[op];
+    if (!answer.available) return;
+    if (limit != nullptr) ++(answer.granted ? limit->granted : limit->exceeded);
+    if (std::string_view(kOps[op]) == "greylist_look")
+      ++greylist[static_cast<std::size_t>(answer.greylist)];
+  }
 };
 
 namespace {
@@ -56,7 +74,9 @@ struct Asked {
 }  // namespace
 
 CountedStore::CountedStore(backends::StateStore& behind)
-    : StoreInFront(behind), counts_(std::make_shared<Counts>()) {}
+    : StoreInFront(behind),
+      at_once_(dynamic_cast<backends::ReservesAtOnce*>(&behind)),
+      counts_(std::make_shared<Counts>()) {}
 
 void CountedStore::submit(std::vector<StateOp> ops, backends::StateDone done) {
   std::vector<Asked> asked;
@@ -65,22 +85,21 @@ void CountedStore::submit(std::vector<StateOp> ops, backends::StateDone done) {
   const auto begin = std::chrono::steady_clock::now();
   behind_.submit(std::move(ops), [counts = counts_, asked = std::move(asked), begin,
                                   done = std::move(done)](std::vector<StateAnswer> answers) {
-    counts->durations.add(std::chrono::duration_cast<std::chrono::microseconds>(
-                              std::chrono::steady_clock::now() - begin)
-                              .count());
-    for (std::size_t i = 0; i < asked.size() && i < answers.size(); ++i) {
-      const StateAnswer& answer = answers[i];
-      ++(answer.available ? counts->ok : counts->away)[asked[i].op];
-      if (!answer.available) continue;
-      if (asked[i].limit != nullptr) {
-        auto& limit = *static_cast<Counts::OfLimit*>(asked[i].limit);
-        ++(answer.granted ? limit.granted : limit.exceeded);
-      }
-      if (std::string_view(kOps[asked[i].op]) == "greylist_look")
-        ++counts->greylist[static_cast<std::size_t>(answer.greylist)];
-    }
+    counts->durations.add(since_us(begin));
+    for (std::size_t i = 0; i < asked.size() && i < answers.size(); ++i)
+      counts->count(asked[i].op, static_cast<Counts::OfLimit*>(asked[i].limit), answers[i]);
     done(std::move(answers));
   });
+}
+
+std::optional<StateAnswer> CountedStore::reserve_at_once(const backends::Reserve& op) {
+  if (at_once_ == nullptr) return std::nullopt;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto answer = at_once_->reserve_at_once(op);
+  if (!answer) return std::nullopt;
+  counts_->durations.add(since_us(begin));
+  counts_->count(kReserve, counts_->limit(limit_of(op)), *answer);
+  return answer;
 }
 
 std::vector<CountedStore::OpCount> CountedStore::ops() const {

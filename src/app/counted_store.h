@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "app/counters.h"
+#include "backends/reserves_at_once.h"
 #include "backends/store_in_front.h"
 
 namespace sluice::app {
 
-class CountedStore final : public backends::StoreInFront {
+class CountedStore final : public backends::StoreInFront, public backends::ReservesAtOnce {
  public:
   static constexpr std::size_t kMaxLimits = 500;  // with a count of their own; the rest is "other"
 
@@ -23,6 +24,7 @@ class CountedStore final : public backends::StoreInFront {
 
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override;
   bool answers_at_once() const override { return behind_.answers_at_once(); }
+  std::optional<backends::StateAnswer> reserve_at_once(const backends::Reserve& op) override;
 
   struct OpCount {
     const char* op;  // reserve, peek, commit, …
@@ -43,6 +45,7 @@ class CountedStore final : public backends::StoreInFront {
 
  private:
   struct Counts;
+  backends::ReservesAtOnce* const at_once_;  // the store behind, if it can
   std::shared_ptr<Counts> counts_;  // completions may come after everything else is gone
 };
 

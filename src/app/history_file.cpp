@@ -46,7 +46,7 @@ std::int64_t milliseconds(TimePoint t) { return t.time_since_epoch().count(); }
 std::int64_t first_key(TimePoint t) { return milliseconds(t) << kKeyBits; }
 TimePoint time_of(std::int64_t key) { return TimePoint{Duration{key >> kKeyBits}}; }
 
-// One value of a statement, in its order.
+// One value of a statement, in its order. Texts are not copied: they outlive the statement's run.
 class Binder {
  public:
   explicit Binder(sqlite3_stmt* statement) : statement_(statement) {}
@@ -59,7 +59,7 @@ class Binder {
     return *this;
   }
   Binder& operator<<(const std::string& text) {
-    sqlite3_bind_text64(statement_, ++column_, text.data(), text.size(), SQLITE_TRANSIENT,
+    sqlite3_bind_text64(statement_, ++column_, text.data(), text.size(), SQLITE_STATIC,
                         SQLITE_UTF8);
     return *this;
   }

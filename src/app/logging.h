@@ -1,6 +1,6 @@
 // The service's own log: messages about itself, and one line per decision (decision_log.h). To
-// stderr, syslog or a file. Lines are handed to a writer thread; when it cannot keep up the oldest
-// lines wait, mail does not. Set up in main before any other thread. Threads: any.
+// stderr, syslog or a file. Lines are handed to a writer thread; when it cannot keep up lines
+// are dropped and counted, mail does not wait. Set up in main before any other thread. Threads: any.
 #pragma once
 #include <string>
 #include <string_view>

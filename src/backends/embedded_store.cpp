@@ -197,6 +197,14 @@ void EmbeddedStore::submit(std::vector<StateOp> ops, StateDone done) {
   done(std::move(answers));
 }
 
+std::optional<StateAnswer> EmbeddedStore::reserve_at_once(const Reserve& op) {
+  const std::lock_guard lock(state_->mutex);
+  const auto now = state_->now();
+  auto answer = state_->limits.apply(op, now);
+  state_->sweep(now);
+  return answer;
+}
+
 void EmbeddedStore::State::show_part(StateEntry::Kind kind, std::size_t part,
                                      const std::string& filter, std::vector<StateEntry>& out) {
   const std::lock_guard lock(mutex);

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "backends/reserves_at_once.h"
 #include "backends/state_store.h"
 #include "base/result.h"
 
@@ -40,7 +41,7 @@ struct EmbeddedOptions {
   std::size_t max_seen = 300'000;
 };
 
-class EmbeddedStore final : public StateStore {
+class EmbeddedStore final : public StateStore, public ReservesAtOnce {
  public:
   // Opens or creates state.db in the folder (which is created when missing) and loads it. Errors:
   // Temporary when another process uses the folder or the disk fails; Config when the folder cannot
@@ -52,6 +53,7 @@ class EmbeddedStore final : public StateStore {
 
   void submit(std::vector<StateOp> ops, StateDone done) override;
   bool answers_at_once() const override { return true; }
+  std::optional<StateAnswer> reserve_at_once(const Reserve& op) override;
   std::vector<StateEntry> show(const StateQuery& query) override;
   std::size_t forget(StateEntry::Kind kind, const std::string& filter) override;
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;

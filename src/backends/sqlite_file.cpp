@@ -59,7 +59,10 @@ struct SqliteFile::Connection {
   std::string path;
   sqlite3* db = nullptr;
   std::array<Statement, kTables> insert, erase;
+  Statement begin, commit;
   ~Connection() {
+    begin.reset();
+    commit.reset();
     for (auto& statement : insert) statement.reset();
     for (auto& statement : erase) statement.reset();
     sqlite3_close_v2(db);
@@ -143,6 +146,11 @@ Result<void> SqliteFile::prepare(const Options& options) {
                              std::max<std::int64_t>(options.max_bytes / 4096, 64)));
   if (done) done = check_schema();
   if (!done) return done;
+  auto begin = c.statement("BEGIN IMMEDIATE");
+  auto commit = c.statement("COMMIT");
+  if (!begin || !commit) return c.fail();
+  c.begin = std::move(*begin);
+  c.commit = std::move(*commit);
   for (const auto table : kTablesInOrder) {
     auto insert = c.statement(text_of(table).insert);
     auto erase = c.statement(text_of(table).erase);
@@ -176,8 +184,8 @@ Result<void> SqliteFile::check_schema() {
   return done;
 }
 
-Result<void> SqliteFile::begin() { return connection_->run("BEGIN IMMEDIATE"); }
-Result<void> SqliteFile::commit() { return connection_->run("COMMIT"); }
+Result<void> SqliteFile::begin() { return connection_->step(connection_->begin.get(), {}); }
+Result<void> SqliteFile::commit() { return connection_->step(connection_->commit.get(), {}); }
 void SqliteFile::roll_back() {
   if (sqlite3_get_autocommit(connection_->db) == 0) (void)connection_->run("ROLLBACK");
 }

@@ -43,6 +43,13 @@ std::size_t append_log_point(std::string& out, std::string_view text, std::size_
   return length;
 }
 
+// Nearly every value.
+bool is_shown_as_it_is(std::string_view text) {
+  return text.size() <= kMaxLogValue && std::all_of(text.begin(), text.end(), [](char c) {
+           return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+         });
+}
+
 }  // namespace
 
 std::string fold(std::string_view text) {
@@ -80,6 +87,7 @@ std::string_view trim(std::string_view text) {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
+  parts.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), separator)) + 1);
   for (;;) {
     const std::size_t end = text.find(separator);
     parts.push_back(text.substr(0, end));
@@ -89,12 +97,17 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 std::string log_value(std::string_view text) {
+  constexpr std::string_view kQuoted = " =";
+  if (is_shown_as_it_is(text)) {
+    const bool is_plain = !text.empty() && text.find_first_of(kQuoted) == std::string_view::npos;
+    return is_plain ? std::string(text) : std::string("\"").append(text).append("\"");
+  }
   const std::string_view kept = utf8_prefix(text, kMaxLogValue);
   std::string shown;
   for (std::size_t at = 0; at < kept.size();) at += append_log_point(shown, kept, at);
   if (kept.size() < text.size()) shown += "...";
   const bool plain =
-      shown == text && !shown.empty() && shown.find_first_of(" =") == std::string::npos;
+      shown == text && !shown.empty() && shown.find_first_of(kQuoted) == std::string::npos;
   return plain ? shown : '"' + shown + '"';
 }
 

@@ -1,9 +1,10 @@
 // FactMemo: the values found out in one scope. Pointers stay good until clear().
 #pragma once
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "policy/value.h"
 
@@ -16,22 +17,50 @@ inline constexpr FactKey kUnnamed = 0x8000;
 
 class FactMemo {
  public:
+  FactMemo() = default;
+  FactMemo(FactMemo&&) noexcept = default;
+  FactMemo& operator=(FactMemo&& other) noexcept {
+    clear();
+    first_ = std::move(other.first_);
+    return *this;
+  }
+  ~FactMemo() { clear(); }
+
   const policy::Value* find(FactKey key) const {
-    for (const auto& entry : entries_) {
-      if (entry.first == key) return entry.second.get();
+    for (const Block* block = first_.get(); block != nullptr; block = block->next.get()) {
+      for (std::size_t i = 0; i < block->count; ++i) {
+        if (block->keys[i] == key) return &block->values[i];
+      }
     }
     return nullptr;
   }
   const policy::Value* keep(FactKey key, policy::Value value) {
-    entries_.emplace_back(key, std::make_unique<policy::Value>(std::move(value)));
-    return entries_.back().second.get();
+    if (!first_ || first_->count == kInBlock) {
+      auto block = std::make_unique<Block>();
+      block->next = std::move(first_);
+      first_ = std::move(block);
+    }
+    Block& block = *first_;
+    block.keys[block.count] = key;
+    block.values[block.count] = std::move(value);
+    return &block.values[block.count++];
   }
-  void clear() { entries_.clear(); }
+  // One block after another: a chain of any length needs no stack.
+  void clear() {
+    while (first_) first_ = std::move(first_->next);
+  }
 
  private:
   // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and
   // an idle session holds nothing it has not asked for.
-  std::vector<std::pair<FactKey, std::unique_ptr<policy::Value>>> entries_;
+  static constexpr std::size_t kInBlock = 4;
+  struct Block {
+    std::array<FactKey, kInBlock> keys{};
+    std::array<policy::Value, kInBlock> values;
+    std::unique_ptr<Block> next;
+    std::size_t count = 0;
+  };
+  std::unique_ptr<Block> first_;
 };
 
 }  // namespace sluice::engine

@@ -97,7 +97,7 @@ void FactTable::begin_event(TimePoint, TimePoint deadline) {
 
 void FactTable::begin_transaction() {
   known_.transaction_facts.clear();
-  known_.headers.clear();
+  known_.headers.reset();
   content_.reset();
   questions_.begin_transaction();
 }
@@ -283,12 +283,17 @@ const Value* FactTable::header(std::string_view name) {
   const Value* given =
       services_.given != nullptr ? services_.given->find("header", nullptr) : nullptr;
   if (given != nullptr) return given;
-  const auto found = known_.headers.find(std::string(name));
-  if (found != known_.headers.end()) return &found->second;
-  return &known_.headers.emplace(std::string(name), first_header(*this, name)).first->second;
+  if (!known_.headers) known_.headers.emplace();
+  auto& headers = *known_.headers;
+  const auto found = headers.find(std::string(name));
+  if (found != headers.end()) return &found->second;
+  return &headers.emplace(std::string(name), first_header(*this, name)).first->second;
 }
 
-StateValue& FactTable::state_value(std::string key) { return event_->state[std::move(key)]; }
+StateValue& FactTable::state_value(std::string key) {
+  if (!event_->state) event_->state.emplace();
+  return (*event_->state)[std::move(key)];
+}
 
 const Value* FactTable::contains(policy::ListId list, const Value& value) {
   static const Value no(false);

@@ -42,6 +42,7 @@ const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr,
 bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
              std::uint32_t recipient) {
   std::vector<std::string> parts;
+  parts.reserve(rule.limit->key.size());
   for (const ExprId expr : rule.limit->key) {
     std::optional<Value> value;
     if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
@@ -54,12 +55,12 @@ bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, Fact
 
 void add_rate(LimitDemand& demand, const Rate& rate) {
   if (rate.unlimited) return;
-  demand.rates.push_back(rate);
   demand.asked.windows.push_back(backends::Window{rate.count, rate.period});
 }
 
 bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
                std::uint32_t recipient) {
+  demand.asked.windows.reserve(rule.limit->max.size());
   for (const ExprId expr : rule.limit->max) {
     std::optional<Value> value;
     if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
@@ -72,7 +73,6 @@ bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, Fa
   }
   if (rule.limit->bucket_refill) {
     const Rate& refill = *rule.limit->bucket_refill;
-    demand.rates.push_back(refill);
     demand.asked.bucket =
         backends::Bucket{rule.limit->bucket_capacity, {refill.count, refill.period}};
   }
@@ -150,22 +150,26 @@ std::string wait_text(Duration wait) {
   return render_duration(std::max(Duration{1'000}, Duration{seconds}));
 }
 
+Rate rate_that_refused(const Rule& rule, const LimitUse& use, const StateAnswer& answer) {
+  const auto& windows = use.agreed.empty() ? use.asked.windows : use.agreed;
+  const bool is_bucket = rule.limit->bucket_refill && answer.exceeded >= windows.size();
+  if (is_bucket || windows.empty()) return rule.limit->bucket_refill.value_or(Rate());
+  const backends::Window& window = windows[std::min(answer.exceeded, windows.size() - 1)];
+  const bool is_bytes = rule.limit->count == CountOf::Bytes;
+  return Rate{.count = window.count, .period = window.period, .bytes = is_bytes};
+}
+
 Words limit_words(const Rule& rule, const LimitUse& use, const StateAnswer& answer) {
-  const std::size_t which = std::min(answer.exceeded, use.rates.empty() ? 0 : use.rates.size() - 1);
   Words words;
-  words.emplace_back("limit.max", use.rates.empty()
-                                      ? std::string("-")
-                                      : policy::render_value(Value(use.rates[which])));
+  words.emplace_back("limit.max", policy::render_value(Value(rate_that_refused(rule, use, answer))));
   words.emplace_back("limit.wait", wait_text(answer.wait));
   words.emplace_back("limit.name", rule.name);
   return words;
 }
 
-std::string used_note(const LimitUse& use, const StateAnswer& answer) {
-  if (use.rates.empty()) return {};
-  const std::size_t which = std::min(answer.exceeded, use.rates.size() - 1);
+std::string used_note(const Rule& rule, const LimitUse& use, const StateAnswer& answer) {
   return "used " + std::to_string(answer.used) + " of " +
-         policy::render_value(Value(use.rates[which]));
+         policy::render_value(Value(rate_that_refused(rule, use, answer)));
 }
 
 std::int64_t units_over(const LimitUse& use, const StateAnswer& answer) {

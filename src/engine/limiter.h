@@ -16,7 +16,6 @@ struct LimitDemand {
   policy::UnknownReason reason = policy::UnknownReason::Timeout;  // Unknown
   std::string_view unknown_of;                                    // the expression that was
   backends::Reserve asked;                                        // without id
-  std::vector<policy::Rate> rates;
 };
 LimitDemand limit_demand(const policy::Program& program, const policy::Rule& rule, FactTable& facts,
                          mail::Stage stage, std::uint32_t recipient);
@@ -24,11 +23,15 @@ LimitDemand limit_demand(const policy::Program& program, const policy::Rule& rul
 // The same question for the limiter of this host alone, with the share that `fallback:` leaves it.
 backends::Reserve local_demand(const backends::Reserve& asked, const policy::LimitSpec& spec);
 
+// The rate that an answer speaks of: of the window that refused, or of the bucket.
+policy::Rate rate_that_refused(const policy::Rule& rule, const LimitUse& use,
+                               const backends::StateAnswer& answer);
 // limit.max, limit.wait, limit.name of a refusal.
 Words limit_words(const policy::Rule& rule, const LimitUse& use,
                   const backends::StateAnswer& answer);
 // "used 9 of 10/1m", for traces; empty without a rate.
-std::string used_note(const LimitUse& use, const backends::StateAnswer& answer);
+std::string used_note(const policy::Rule& rule, const LimitUse& use,
+                      const backends::StateAnswer& answer);
 // Units above the limit, at least 1: `delay D each`.
 std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer);
 

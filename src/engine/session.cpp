@@ -33,10 +33,10 @@ Progress Session::State::begin(mail::Stage which) {
   stage = which;
   started = now();
   started_steady = std::chrono::steady_clock::now();
-  const Duration left = services.message_deadline - transaction.waited;
+  if (!transaction) transaction.emplace();
+  const Duration left = services.message_deadline - transaction->waited;
   deadline = started + std::clamp(left, Duration{0}, services.deadline);
   id.clear();
-  answer = Found();
   requests.begin_event();
   facts.begin_event(started, deadline);
   here = std::make_unique<StageEvent>(stage, started);
@@ -50,7 +50,6 @@ Progress Session::State::drive() {
     requests.collect();
     facts.begin_pass();
     out = std::make_unique<StageOutcome>();
-    answer = Found();
     evaluate();
     requests.flush();
     if (!out->is_pending) break;
@@ -72,19 +71,19 @@ void Session::State::begin_transaction(mail::Envelope envelope) {
   end_transaction(false);
   facts.begin_transaction();
   known.envelope = std::move(envelope);
-  transaction.is_open = true;
+  transaction.emplace().is_open = true;
 }
 
 void Session::State::end_transaction(bool accepted) {
   const auto end = accepted ? &State::commit_last : &State::release_all;
   if (mail_event) (this->*end)(mail_event->limits);
   if (headers_event) (this->*end)(headers_event->limits);
-  (this->*end)(transaction.limits);
+  if (transaction) (this->*end)(transaction->limits);
   (this->*end)(scopes.message_limits);
   send_settlement();
   mail_event.reset();
   headers_event.reset();
-  transaction = Transaction();
+  transaction.reset();
   for (ContentStream* stream : facts.streams()) stream->drop();
   scopes.message.clear();
   scopes.message_points.clear();
@@ -108,6 +107,7 @@ void Session::State::begin_message() {
   known.trying.reset();
   known.trying_state.reset();
   known.message.emplace();
+  if (!transaction) transaction.emplace();
   choose_message_profile();
 }
 
@@ -115,15 +115,15 @@ void Session::State::begin_message() {
 void Session::State::note_claim(const std::string& name, const std::string& value) {
   const std::string& own = services.settings.authserv_id;
   if (own.empty() || !equal_folded(trim(name), facts::kResultsField)) return;
-  ++transaction.results_fields;
+  ++transaction->results_fields;
   if (facts::claimed_authserv_id(value) == fold(own) &&
-      transaction.claims.size() < facts::kMaxClaims)
-    transaction.claims.push_back(transaction.results_fields);
+      transaction->claims.size() < facts::kMaxClaims)
+    transaction->claims.push_back(transaction->results_fields);
 }
 
 void Session::State::begin_content() {
-  if (transaction.has_content) return;
-  transaction.has_content = true;
+  if (transaction->has_content) return;
+  transaction->has_content = true;
   for (ContentStream* stream : facts.streams()) stream->begin(known, now());
 }
 
@@ -139,16 +139,16 @@ bool Session::State::begin_pause() {
     }
   }
   if (!is_full) return false;
-  transaction.paused = now();
-  const Duration left = services.message_deadline - transaction.waited;
-  deadline = *transaction.paused + std::clamp(left, Duration{0}, services.deadline);
+  transaction->paused = now();
+  const Duration left = services.message_deadline - transaction->waited;
+  deadline = *transaction->paused + std::clamp(left, Duration{0}, services.deadline);
   return true;
 }
 
 void Session::State::end_pause() {
-  if (!transaction.paused) return;
-  transaction.waited += std::max(Duration{0}, now() - *transaction.paused);
-  transaction.paused.reset();
+  if (!transaction->paused) return;
+  transaction->waited += std::max(Duration{0}, now() - *transaction->paused);
+  transaction->paused.reset();
   round->close();
 }
 
@@ -221,11 +221,11 @@ Progress Session::rcpt_to(mail::Recipient recipient, std::string queue_id) {
   cut(recipient.path, state.services.resources.argument_bytes);
   if (!state.known.envelope) state.begin_transaction({});
   if (!queue_id.empty()) state.known.envelope->queue_id = std::move(queue_id);
-  ++state.transaction.tried;
+  ++state.transaction->tried;
   state.known.trying = std::move(recipient);
   state.known.trying_state.emplace();
   state.known.trying_state->counts = {static_cast<int>(state.known.accepted.size()) + 1,
-                                      state.transaction.tried, state.transaction.failed};
+                                      state.transaction->tried, state.transaction->failed};
   state.is_over_cap = state.known.accepted.size() >= state.services.resources.recipients;
   return state.begin(mail::Stage::Rcpt);
 }

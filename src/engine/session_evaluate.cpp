@@ -50,7 +50,7 @@ void append(StageOutcome& to, const StageOutcome& held) {
 void Session::State::evaluate() {
   if (stage == Stage::Rcpt) {
     if (is_over_cap) {
-      answer =
+      out->answer =
           try_again_apart("resources", "Too many recipients, send the rest in another message");
     } else {
       evaluate_recipient(*here);
@@ -172,8 +172,8 @@ Found Session::State::refusal_of_session() const {
 }
 
 Found Session::State::marked() const {
-  if (transaction.marks.empty()) return {};
-  const Mark& mark = transaction.marks.front();
+  if (transaction->marks.empty()) return {};
+  const Mark& mark = transaction->marks.front();
   Found found;
   found.strength = Found::Strength::Strong;
   found.rule = mark.rule;
@@ -187,37 +187,37 @@ void Session::State::choose_answer() {
   switch (stage) {
     case Stage::Connect:
     case Stage::Helo:
-      if (strong.action == mail::Action::Disconnect && strong) answer = strong;
+      if (strong.action == mail::Action::Disconnect && strong) out->answer = strong;
       return;
     case Stage::Mail:
-      answer = refusal_of_session();
-      if (!answer && strong &&
+      out->answer = refusal_of_session();
+      if (!out->answer && strong &&
           (strong.action == mail::Action::Disconnect || !waits_for_rcpt(*program, strong)))
-        answer = strong;
+        out->answer = strong;
       return;
     case Stage::Rcpt:
-      if (answer || known.trying->refused_by_mta) return;
-      answer = strong ? strong : out->weak;
-      if (!answer && needs_own_message())
-        answer = try_again_apart("recipients",
+      if (out->answer || known.trying->refused_by_mta) return;
+      out->answer = strong ? strong : out->weak;
+      if (!out->answer && needs_own_message())
+        out->answer = try_again_apart("recipients",
                                  "This recipient needs a message of its own, send it again");
       return;
     case Stage::Command:
-      answer = strong ? strong : out->weak;
+      out->answer = strong ? strong : out->weak;
       return;
     case Stage::Data:
-      answer = strong ? strong : transaction.at_data ? *transaction.at_data : out->weak;
+      out->answer = strong ? strong : transaction->at_data ? *transaction->at_data : out->weak;
       return;
     case Stage::Headers:
-      answer = strong;
+      out->answer = strong;
       return;
     case Stage::End: {
-      answer = strong;
-      const bool refused = answer && answer.action != mail::Action::Quarantine &&
-                           answer.action != mail::Action::Discard;
-      if (!refused && !transaction.marks.empty()) answer = marked();
-      if (!answer && headers_event && headers_event->outcome) answer = headers_event->outcome->weak;
-      if (!answer) answer = out->weak;
+      out->answer = strong;
+      const bool refused = out->answer && out->answer.action != mail::Action::Quarantine &&
+                           out->answer.action != mail::Action::Discard;
+      if (!refused && !transaction->marks.empty()) out->answer = marked();
+      if (!out->answer && headers_event && headers_event->outcome) out->answer = headers_event->outcome->weak;
+      if (!out->answer) out->answer = out->weak;
       return;
     }
   }
@@ -241,7 +241,7 @@ std::optional<std::string> Session::State::render(policy::TemplateId text, const
 // The texts of the answer. A template may name a fact that nobody has asked for yet: then the event
 // goes on waiting.
 void Session::State::compose() {
-  if (stage == Stage::Rcpt && !answer && out->at_data) {
+  if (stage == Stage::Rcpt && !out->answer && out->at_data) {
     // Answered at DATA, when the recipient's facts are gone.
     Found& later = out->at_data;
     if (later.text != policy::kNoTemplate) {
@@ -252,13 +252,13 @@ void Session::State::compose() {
     }
     later.event = mail_event.get();
   }
-  if (!answer || answer.code == 0) return;
+  if (!out->answer || out->answer.code == 0) return;
   if (id.empty()) id = draw_short_id();
-  std::optional<std::string> text = render(answer.text, answer);
-  std::optional<std::string> help = render(answer.help, answer);
+  std::optional<std::string> text = render(out->answer.text, out->answer);
+  std::optional<std::string> help = render(out->answer.help, out->answer);
   if (!text || !help) return;
-  reply_text = answer.text != policy::kNoTemplate ? std::move(*text) : answer.plain_text;
-  reply_help = std::move(*help);
+  out->reply_text = out->answer.text != policy::kNoTemplate ? std::move(*text) : out->answer.plain_text;
+  out->reply_help = std::move(*help);
 }
 
 // Whose mail is stamped: not what our own users send, nor what a relay of ours has judged at the edge.
@@ -274,12 +274,12 @@ bool Session::State::adds_results() const {
 }
 
 void Session::State::compose_results() {
-  results.reset();
-  const bool is_kept = !answer || answer.action == mail::Action::Quarantine;
+  out->results.reset();
+  const bool is_kept = !out->answer || out->answer.action == mail::Action::Quarantine;
   if (stage != Stage::End || !is_kept || !adds_results() || known.envelope->login) return;
   facts.enter(here->facts);
-  results = facts::authentication_results(facts);
-  out->is_pending = !results;
+  out->results = facts::authentication_results(facts);
+  out->is_pending = !out->results;
 }
 
 }  // namespace sluice::engine

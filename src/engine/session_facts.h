@@ -40,7 +40,7 @@ struct EventFacts {
   mail::Stage stage = mail::Stage::Connect;
   TimePoint now{};
   FactMemo facts;
-  std::unordered_map<std::string, StateValue, KeyedHash> state;
+  Box<std::unordered_map<std::string, StateValue, KeyedHash>> state;
 };
 
 struct SessionFacts {
@@ -58,7 +58,8 @@ struct SessionFacts {
   std::string command;
 
   FactMemo connection_facts, helo_facts, transaction_facts;
-  std::unordered_map<std::string, policy::Value, KeyedHash> headers;  // header("X") of this message
+  // header("X") of this message.
+  Box<std::unordered_map<std::string, policy::Value, KeyedHash>> headers;
 };
 
 // The null reverse-path, "<>" (RFC 5321 4.5.5).

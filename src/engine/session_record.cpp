@@ -41,7 +41,7 @@ std::string recipients_told(const std::vector<mail::Recipient>& recipients) {
 }  // namespace
 
 const Rule* Session::State::answering_rule() const {
-  if (answer) return answer.instead_of_rule.empty() ? &program->rule(answer.rule) : nullptr;
+  if (out->answer) return out->answer.instead_of_rule.empty() ? &program->rule(out->answer.rule) : nullptr;
   return nullptr;
 }
 
@@ -52,23 +52,23 @@ std::vector<mail::Edit> Session::State::edits() const {
   const std::string name(facts::kResultsField);
   std::vector<mail::Edit> edits;
   if (adds_results()) {
-    for (auto claim = transaction.claims.rbegin(); claim != transaction.claims.rend(); ++claim)
+    for (auto claim = transaction->claims.rbegin(); claim != transaction->claims.rend(); ++claim)
       edits.push_back({Kind::RemoveHeader, name, {}, *claim});
   }
-  for (mail::Edit& edit : edits_of(transaction.actions, *known.message, known.accepted))
+  for (mail::Edit& edit : edits_of(transaction->actions, *known.message, known.accepted))
     edits.push_back(std::move(edit));
-  if (results) edits.push_back({Kind::InsertHeader, name, *results, 0});
+  if (out->results) edits.push_back({Kind::InsertHeader, name, *out->results, 0});
   return edits;
 }
 
 mail::Verdict Session::State::verdict() {
   mail::Verdict verdict;
-  verdict.action = answer ? answer.action : Action::Continue;
-  if (answer && answer.code != 0) {
-    std::string text = reply_text;
+  verdict.action = out->answer ? out->answer.action : Action::Continue;
+  if (out->answer && out->answer.code != 0) {
+    std::string text = out->reply_text;
     if (services.reply_id) text += (text.empty() ? "(id " : " (id ") + id + ")";
     verdict.reply =
-        reply_of(answer, text, reply_help, known.envelope && facts::wants_utf8(*known.envelope));
+        reply_of(out->answer, text, out->reply_help, known.envelope && facts::wants_utf8(*known.envelope));
   }
   const bool is_kept = verdict.action == Action::Continue || verdict.action == Action::Quarantine;
   if (stage == Stage::End && is_kept && known.message)
@@ -76,7 +76,7 @@ mail::Verdict Session::State::verdict() {
   if (verdict.action == Action::Quarantine)
     verdict.edits.push_back(
         {mail::Edit::Kind::Quarantine,
-         answer.plain_text.empty() ? program->rule(answer.rule).name : answer.plain_text,
+         out->answer.plain_text.empty() ? program->rule(out->answer.rule).name : out->answer.plain_text,
          {},
          0});
   const Duration delay = std::min(out->delay, services.resources.delay);
@@ -96,11 +96,11 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
     record.rule = rule->name;
     record.rev = rule->rev;
     record.rule_stage = rule->stage;
-  } else if (answer) {
-    record.rule = std::string(answer.instead_of_rule);
+  } else if (out->answer) {
+    record.rule = std::string(out->answer.instead_of_rule);
   }
   record.policy = program->label();
-  record.weak = answer.strength == Found::Strength::Weak;
+  record.weak = out->answer.strength == Found::Strength::Weak;
   tell_values(record);
   tell_exemptions(record);
   record.unknown = out->unknown;
@@ -108,14 +108,14 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
   record.unknown.erase(std::unique(record.unknown.begin(), record.unknown.end()),
                        record.unknown.end());
   tell_would(record);
-  for (const Mark& mark : stage == Stage::End ? transaction.marks : out->marks)
+  for (const Mark& mark : stage == Stage::End ? transaction->marks : out->marks)
     record.marks.push_back(program->rule(mark.rule).name);
   for (const PreparedAction& action : out->actions) {
     if (action.kind == policy::ActionSource::Kind::Log) record.log.push_back(action.text);
   }
   if (services.trace) {
     record.trace = out->trace;
-  } else if (services.trace_answers && (answer || !record.would.empty()) &&
+  } else if (services.trace_answers && (out->answer || !record.would.empty()) &&
              ledger.may_trace(started, services.resources.traces_per_second)) {
     record.trace = trace_answer();
   }

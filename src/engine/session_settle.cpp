@@ -18,6 +18,7 @@ using policy::RuleId;
 
 namespace {
 
+constexpr std::size_t kUsualSettlement = 8;  // operations behind one message
 constexpr Duration kFirstSeenKeep = std::chrono::hours{24 * 400};
 
 bool is_held_stage(Stage stage) {
@@ -41,7 +42,9 @@ bool is_accepted(const Found& answer) {
 // --- one reservation ---
 
 void Session::State::settle(const LimitUse& use, backends::StateOp op) {
-  (use.is_local ? to_local : to_store).push_back(std::move(op));
+  auto& ops = use.is_local ? to_local : to_store;
+  if (ops.empty()) ops.reserve(kUsualSettlement);
+  ops.push_back(std::move(op));
 }
 
 void Session::State::hold(LimitUse& use) {
@@ -94,7 +97,7 @@ void Session::State::send_settlement() {
 
 Answer Session::State::finish() {
   StageEvent& event = *here;
-  transaction.waited += std::max(Duration{0}, now() - started);
+  transaction->waited += std::max(Duration{0}, now() - started);
   for (const PreparedAction& action : out->actions) carry_out(action);
   event.acted.insert(event.acted.end(), out->acted.begin(), out->acted.end());
   Answer told;
@@ -104,7 +107,9 @@ Answer Session::State::finish() {
   send_settlement();
   if (services.sink != nullptr) services.sink->decided(told.record);
   out.reset();
-  here.reset();  // what is answered later has been kept; an idle session holds nothing else
+  // What is answered later has been kept; an idle session holds nothing else.
+  here.reset();
+  if (transaction && !transaction->is_open && !known.message) transaction.reset();
   return told;
 }
 
@@ -126,12 +131,12 @@ void Session::State::settle_stage(StageEvent& event) {
   settle_connections(event);
   settle_greylists();
   if (stage == Stage::Rcpt) {
-    is_accepted(answer) && !known.trying->refused_by_mta ? accept_recipient() : refuse_recipient();
+    is_accepted(out->answer) && !known.trying->refused_by_mta ? accept_recipient() : refuse_recipient();
   } else {
     keep(event);
   }
   if (stage >= Stage::Data) settle_message();
-  if (stage == Stage::Mail && answer) end_transaction(false);
+  if (stage == Stage::Mail && out->answer) end_transaction(false);
 }
 
 // True for a reservation that the store has granted and that nobody has settled.
@@ -191,7 +196,7 @@ void Session::State::abandon_event() {
 
 // A connection is accepted when its greeting (or the step at which it is counted) was not refused.
 void Session::State::settle_connections(StageEvent&) {
-  const bool refused = answer || (out->strong && !program->rule(out->strong.rule).reply_at_rcpt);
+  const bool refused = out->answer || (out->strong && !program->rule(out->strong.rule).reply_at_rcpt);
   for (LimitUse* use : out->limits) {
     if (program->rule(use->rule).limit->count != CountOf::Connections) continue;
     refused ? release(*use) : commit(*use);
@@ -199,11 +204,11 @@ void Session::State::settle_connections(StageEvent&) {
 }
 
 void Session::State::settle_greylists() {
-  const bool is_weak = answer.strength == Found::Strength::Weak;
-  const bool goes_on = !answer;
+  const bool is_weak = out->answer.strength == Found::Strength::Weak;
+  const bool goes_on = !out->answer;
   auto uses = out->greylists;
   if (stage == Stage::Data && is_weak) {
-    for (const auto& use : transaction.at_data_greylists) uses.push_back(use.get());
+    for (const auto& use : transaction->at_data_greylists) uses.push_back(use.get());
   }
   if (stage == Stage::End && is_weak && headers_event && headers_event->outcome) {
     const auto& earlier = headers_event->outcome->greylists;
@@ -228,7 +233,7 @@ void Session::State::settle_greylists() {
 // What is held for the message from now on.
 void Session::State::keep_limits(StageEvent& event) {
   for (auto& use : event.limits) {
-    if (use->is_held) transaction.limits.push_back(std::move(use));
+    if (use->is_held) transaction->limits.push_back(std::move(use));
   }
   event.limits.clear();
 }
@@ -243,20 +248,20 @@ void Session::State::accept_recipient() {
   keep_limits(event);
   for (auto& use : event.greylists) {
     if (use->slot->answer && is_promoted(*use->slot->answer))
-      transaction.promotions.push_back(promote_of(*program->rule(use->rule).greylist, *use));
+      transaction->promotions.push_back(promote_of(*program->rule(use->rule).greylist, *use));
   }
   if (out->at_data) {
-    if (!transaction.at_data) transaction.at_data = out->at_data;
+    if (!transaction->at_data) transaction->at_data = out->at_data;
     for (auto& use : event.greylists) {
-      if (!use->is_recorded) transaction.at_data_greylists.push_back(std::move(use));
+      if (!use->is_recorded) transaction->at_data_greylists.push_back(std::move(use));
     }
     event.greylists.clear();
   }
-  transaction.seen.insert(transaction.seen.end(), out->seen.begin(), out->seen.end());
+  transaction->seen.insert(transaction->seen.end(), out->seen.begin(), out->seen.end());
   for (const Mark& mark : out->marks) {
-    const bool known_mark = std::any_of(transaction.marks.begin(), transaction.marks.end(),
+    const bool known_mark = std::any_of(transaction->marks.begin(), transaction->marks.end(),
                                         [&](const Mark& other) { return other.rule == mark.rule; });
-    if (!known_mark) transaction.marks.push_back(mark);
+    if (!known_mark) transaction->marks.push_back(mark);
   }
   for (const RuleId exemption : out->exemptions) {
     if (program->rule(exemption).exempt_scope == mail::Scope::Recipient)
@@ -268,14 +273,14 @@ void Session::State::accept_recipient() {
 
 void Session::State::refuse_recipient() {
   StageEvent& event = *here;
-  ++transaction.failed;
+  ++transaction->failed;
   release_all(event.limits);
   std::erase_if(scopes.message_limits, [this](const std::unique_ptr<LimitUse>& use) {
     if (use->accepted_by > 0 || !use->is_held) return false;
     release(*use);
     return true;
   });
-  if (known.trying->refused_by_mta || answer.code / 100 == 5) charge_failures();
+  if (known.trying->refused_by_mta || out->answer.code / 100 == 5) charge_failures();
 }
 
 // Limits on failures that stand at connect, helo and mail are charged by every recipient that
@@ -285,7 +290,7 @@ void Session::State::charge_failures() {
     if (event == nullptr) continue;
     for (const auto& use : event->limits) {
       if (program->rule(use->rule).limit->count != CountOf::Failures) continue;
-      if (answer && answer.instead_of_rule.empty() && answer.rule == use->rule) continue;
+      if (out->answer && out->answer.instead_of_rule.empty() && out->answer.rule == use->rule) continue;
       backends::Commit charge = commit_of(*use);
       charge.id = draw_reservation_id();
       charge.n = 1;
@@ -301,11 +306,11 @@ void Session::State::keep(StageEvent& event) {
   const bool is_needed = out->strong || out->weak || !out->would.empty() || !out->marks.empty() ||
                          !out->greylists.empty() || !out->seen.empty() || !out->trace.empty();
   if (stage >= Stage::Data) {
-    transaction.seen.insert(transaction.seen.end(), out->seen.begin(), out->seen.end());
-    for (const Mark& mark : out->marks) transaction.marks.push_back(mark);
+    transaction->seen.insert(transaction->seen.end(), out->seen.begin(), out->seen.end());
+    for (const Mark& mark : out->marks) transaction->marks.push_back(mark);
     for (const auto& use : event.greylists) {
       if (stage != Stage::Headers && use->slot->answer && is_promoted(*use->slot->answer))
-        transaction.promotions.push_back(promote_of(*program->rule(use->rule).greylist, *use));
+        transaction->promotions.push_back(promote_of(*program->rule(use->rule).greylist, *use));
     }
   }
   if (stage == Stage::Data || stage == Stage::End) {
@@ -331,17 +336,17 @@ void Session::State::keep(StageEvent& event) {
 }
 
 void Session::State::settle_message() {
-  if (!is_accepted(answer)) {
+  if (!is_accepted(out->answer)) {
     // After a refused DATA the transaction is still open in the MTA, and so are its envelope and
     // recipients here.
     if (stage != Stage::Data) return end_transaction(false);
     if (mail_event) release_all(mail_event->limits);
-    release_all(transaction.limits);
+    release_all(transaction->limits);
     release_all(scopes.message_limits);
     return;
   }
   if (stage != Stage::End) return;
-  for (const auto& promotion : transaction.promotions) to_store.emplace_back(promotion);
+  for (const auto& promotion : transaction->promotions) to_store.emplace_back(promotion);
   for (StageEvent* event :
        {connect_event.get(), helo_event.get(), mail_event.get(), headers_event.get()}) {
     if (event == nullptr) continue;
@@ -352,7 +357,7 @@ void Session::State::settle_message() {
     if (!event->outcome) continue;
     for (const auto& seen : event->outcome->seen) to_store.emplace_back(seen);
   }
-  for (const auto& seen : transaction.seen) to_store.emplace_back(seen);
+  for (const auto& seen : transaction->seen) to_store.emplace_back(seen);
   const auto& used = program->facts();
   const bool wants_first_seen = std::any_of(
       used.begin(), used.end(),
@@ -378,10 +383,10 @@ void Session::State::carry_out(const PreparedAction& action) {
       break;  // told in the record
     default:
       // A recipient that is not in the message changes nothing in it.
-      if (stage == Stage::Rcpt && (!is_accepted(answer) || known.trying->refused_by_mta)) break;
-      transaction.actions.push_back(action);
+      if (stage == Stage::Rcpt && (!is_accepted(out->answer) || known.trying->refused_by_mta)) break;
+      transaction->actions.push_back(action);
       if (action.kind == Kind::DropRecipient && stage == Stage::Rcpt)
-        transaction.actions.back().name = known.trying->path;
+        transaction->actions.back().name = known.trying->path;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/box.h"
 #include "engine/content_stream.h"
 #include "engine/fact_table.h"
 #include "engine/ledger.h"
@@ -130,7 +131,7 @@ class Session::State {
   StateRequests requests;
   FactTable facts;
   Scopes scopes;
-  Transaction transaction;
+  Box<Transaction> transaction;  // there in an event, and from MAIL to the dot
 
   std::unique_ptr<StageEvent> connect_event, helo_event, mail_event,
       headers_event;                  // answered later
@@ -142,9 +143,6 @@ class Session::State {
   TimePoint started{}, deadline{};
   std::chrono::steady_clock::time_point started_steady{};
   std::string id;  // short id, drawn when a refusal is written
-  Found answer;
-  std::string reply_text, reply_help;
-  std::optional<std::string> results;  // value of our Authentication-Results
   bool is_over_cap = false;
   std::vector<backends::StateOp> to_store, to_local;
 

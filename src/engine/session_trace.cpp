@@ -128,7 +128,7 @@ RuleTrace Session::State::trace_rule(StageEvent& event, const Walk& walk, RuleId
 void Session::State::trace_state(const StageEvent& event, RuleId tried,
                                  RuleTrace& trace) const {
   for (const auto* uses :
-       {&event.limits, &scopes.message_limits, &scopes.connection_limits, &transaction.limits}) {
+       {&event.limits, &scopes.message_limits, &scopes.connection_limits, &transaction->limits}) {
     for (const auto& use : *uses) {
       if (use->rule != tried) continue;
       const std::optional<backends::StateAnswer>* said = use->local  ? &use->local
@@ -138,7 +138,7 @@ void Session::State::trace_state(const StageEvent& event, RuleId tried,
         trace.result = '?';
         trace.note = "store away";
       } else {
-        trace.note = used_note(*use, **said);
+        trace.note = used_note(program->rule(tried), *use, **said);
         if ((*said)->granted) trace.result = 'F';
       }
     }

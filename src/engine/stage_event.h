@@ -30,7 +30,7 @@ struct LimitUse {
   policy::RuleId rule = 0;
   How how = How::Reserve;
   backends::Reserve asked;
-  std::vector<policy::Rate> rates;  // of asked.windows; with a bucket its refill
+  std::vector<backends::Window> agreed;  // as the rule says it, where the local limiter's are less
   StateSlotPtr slot;
   std::optional<backends::StateAnswer> local;  // of the local limiter, when the store was away
   bool is_held = false;                        // a reservation that has to be settled
@@ -89,6 +89,9 @@ struct StageOutcome {
   bool is_pending = false;
   Found strong, weak;
   Found at_data;  // greylist with `at: data`: the null sender's weak deferral
+  Found answer;   // chosen among all of these
+  std::string reply_text, reply_help;  // of it
+  std::optional<std::string> results;  // value of our Authentication-Results
   std::vector<std::pair<policy::RuleId, Would>> would;
   std::vector<LimitUse*> limits;        // reached and counted: held, or to be committed at once
   std::vector<GreylistUse*> greylists;  // reached

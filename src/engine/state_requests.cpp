@@ -37,6 +37,19 @@ StateSlotPtr StateRequests::ask(StateOp op) {
   return slot;
 }
 
+StateSlotPtr StateRequests::reserve(const backends::Reserve& asked) {
+  // In the order asked: what is queued goes first.
+  if (at_once_ == nullptr || !queue_.empty()) return ask(asked);
+  const auto start = std::chrono::steady_clock::now();
+  auto answer = at_once_->reserve_at_once(asked);
+  if (!answer) return ask(asked);
+  waited_us_ += since_us(start);
+  auto slot = std::make_shared<StateSlot>();
+  slot->answer = std::move(answer);
+  if (!slot->answer->available) was_away_ = true;
+  return slot;
+}
+
 void StateRequests::flush() {
   if (queue_.empty()) return;
   Batch batch;

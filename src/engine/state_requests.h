@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "backends/reserves_at_once.h"
 #include "backends/state_store.h"
 #include "engine/lookup.h"
 #include "engine/round.h"
@@ -24,10 +25,13 @@ using StateSlotPtr = std::shared_ptr<StateSlot>;
 class StateRequests {
  public:
   // A null store answers everything with "away".
-  explicit StateRequests(backends::StateStore* store) : store_(store) {}
+  explicit StateRequests(backends::StateStore* store)
+      : store_(store), at_once_(dynamic_cast<backends::ReservesAtOnce*>(store)) {}
 
   // Queued until flush().
   StateSlotPtr ask(backends::StateOp op);
+  // A store in memory has filled the slot when this returns; the reservation stays the caller's.
+  StateSlotPtr reserve(const backends::Reserve& asked);
   // Sends what is queued as one submission; a store that answers inline has filled the slots when
   // this returns.
   void flush();
@@ -62,6 +66,7 @@ class StateRequests {
   void fill(const Batch& batch, const Reply& reply);
 
   backends::StateStore* store_;
+  backends::ReservesAtOnce* at_once_;  // the same store, if it can
   std::vector<backends::StateOp> queue_;
   std::vector<StateSlotPtr> queued_slots_;
   std::vector<Batch> batches_;

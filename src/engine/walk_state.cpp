@@ -80,7 +80,6 @@ LimitUse* Walk::ask_limit(StageEvent& event, RuleId id, LimitUse::How how, Limit
   use->asked = std::move(demand.asked);
   use->asked.id = draw_reservation_id();
   use->asked.even_if_exceeded = how == LimitUse::How::Observe;
-  use->rates = std::move(demand.rates);
   const backends::Reserve& asked = use->asked;
   std::optional<StateAnswer> denied;
   if (how == LimitUse::How::Reserve) denied = c_.ledger.denial(asked, event.facts.now);
@@ -91,7 +90,7 @@ LimitUse* Walk::ask_limit(StageEvent& event, RuleId id, LimitUse::How how, Limit
     use->slot = c_.requests.ask(
         backends::Peek{asked.key, asked.n, asked.windows, asked.bucket, asked.distinct});
   } else {
-    use->slot = c_.requests.ask(asked);
+    use->slot = c_.requests.reserve(asked);
   }
   auto& uses = uses_of(event, c_.program.rule(id));
   uses.push_back(std::move(use));
@@ -135,6 +134,7 @@ const StateAnswer* Walk::local_answer(const Rule& rule, LimitUse& use) {
     if (!answers.empty()) got = answers.front();
   });
   if (!got || !got->available) return nullptr;
+  use.agreed = std::exchange(use.asked.windows, {});
   use.asked = asked;
   use.is_local = true;
   use.local = std::move(got);
@@ -149,7 +149,7 @@ void Walk::exceed(StageEvent& event, LimitUse& use, const StateAnswer& answer,
   Words words = limit_words(rule, use, answer);
   if (c_.services.trace)
     trace(event, use.rule, is_silent(rule, c_.known.connection.client_ip) ? 's' : 'T',
-          used_note(use, answer));
+          used_note(rule, use, answer));
   if (!is_silent(rule, c_.known.connection.client_ip)) {
     c_.facts.set_words(&words);
     const bool ready = act(event, use.rule, FactSource::kNoElement, units_over(use, answer));

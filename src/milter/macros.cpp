@@ -81,13 +81,13 @@ mail::Tls tls_of(const MacroSource& macros) {
   mail::Tls tls;
   tls.version = text(macros, "{tls_version}");
   tls.active = !tls.version.empty();
+  if (!tls.active) return tls;
   tls.cipher_bits = number<int>(macros, "{cipher_bits}");
   const std::string subject = text(macros, "{cert_subject}");
   // Sendmail tells of every certificate and says in {verify} whether it is good; Postfix tells only
   // of verified ones.
   const char* verify = macros.macro("{verify}");
-  tls.verified =
-      tls.active && (verify != nullptr ? std::string_view(verify) == "OK" : !subject.empty());
+  tls.verified = verify != nullptr ? std::string_view(verify) == "OK" : !subject.empty();
   if (tls.verified && !subject.empty()) tls.cert_cn = common_name(subject);
   return tls;
 }

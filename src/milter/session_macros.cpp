@@ -11,23 +11,47 @@ namespace {
 constexpr std::size_t kMaxValue = 1'024;
 constexpr std::size_t kMaxKept = 16 * 1'024;  // of one session; what comes then is dropped
 
-constexpr std::array<std::string_view, 22> kRead{
-    "j",               "i",
-    "{daemon_addr}",   "{daemon_port}",
-    "{client_addr}",   "{client_name}",
-    "{client_ptr}",    "{client_port}",
-    "{client_resolve}", "{client_connections}",
-    "{tls_version}",   "{cipher_bits}",
-    "{cert_subject}",  "{verify}",
-    "{auth_type}",     "{auth_authen}",
-    "{rcpt_mailer}",   "{rcpt_host}",
-    "{rcpt_addr}",     "{mail_mailer}",
-    "{mail_host}",     "{mail_addr}"};
+struct Name {
+  std::string_view name;
+  bool is_client;  // read at the connect step alone
+};
+constexpr std::array<Name, 22> kRead{{
+    {"i", false},
+    {"{rcpt_mailer}", false},
+    {"{rcpt_host}", false},
+    {"{rcpt_addr}", false},
+    {"{mail_mailer}", false},
+    {"{mail_host}", false},
+    {"{mail_addr}", false},
+    {"{auth_type}", false},
+    {"{auth_authen}", false},
+    {"{tls_version}", false},
+    {"{cipher_bits}", false},
+    {"{cert_subject}", false},
+    {"{verify}", false},
+    {"j", true},
+    {"{daemon_addr}", true},
+    {"{daemon_port}", true},
+    {"{client_addr}", true},
+    {"{client_name}", true},
+    {"{client_ptr}", true},
+    {"{client_port}", true},
+    {"{client_resolve}", true},
+    {"{client_connections}", true},
+}};
+
+const Name* known(std::string_view name) {
+  const auto at = std::find_if(kRead.begin(), kRead.end(),
+                               [name](const Name& known) { return known.name == name; });
+  return at == kRead.end() ? nullptr : &*at;
+}
 
 // A name of one letter may come in braces or without; it is kept without.
 std::string_view plain(std::string_view name) {
   return name.size() == 3 && name.front() == '{' && name.back() == '}' ? name.substr(1, 1) : name;
 }
+
+constexpr std::size_t kFront = 4;  // bytes of a record before its name
 
 struct Record {
   MacroStage stage;
@@ -36,12 +60,26 @@ struct Record {
   std::size_t size;  // of the whole record
 };
 
+std::size_t octet(char c) { return static_cast<unsigned char>(c); }
+
 Record record_at(const std::string& kept, std::size_t at) {
-  Record record{static_cast<MacroStage>(kept[at]), std::string_view(kept.c_str() + at + 1), nullptr,
-                0};
-  record.value = record.name.data() + record.name.size() + 1;
-  record.size = record.name.size() + std::string_view(record.value).size() + 3;
-  return record;
+  const std::size_t name = octet(kept[at + 1]);
+  const std::size_t value = octet(kept[at + 2]) << 8 | octet(kept[at + 3]);
+  const char* start = kept.data() + at + kFront;
+  return {static_cast<MacroStage>(kept[at]), {start, name}, start + name + 1,
+          kFront + name + value + 2};
+}
+
+void append_record(std::string& kept, MacroStage stage, std::string_view name,
+                   std::string_view value) {
+  static_assert(kMaxValue <= 0xffff);
+  value = value.substr(0, kMaxValue);
+  kept += static_cast<char>(stage);
+  kept += static_cast<char>(name.size());  // of a name in kRead
+  kept += static_cast<char>(value.size() >> 8);
+  kept += static_cast<char>(value.size() & 0xff);
+  kept.append(name).push_back('\0');
+  kept.append(value).push_back('\0');
 }
 
 }  // namespace
@@ -68,21 +106,33 @@ std::optional<MacroStage> macro_stage_of(char command) {
 }
 
 void SessionMacros::take(MacroStage stage, std::string_view list) {
-  std::string before, after;
-  for (std::size_t at = 0; at < kept_.size();) {
-    const Record record = record_at(kept_, at);
-    if (record.stage != stage) (record.stage < stage ? before : after).append(kept_, at, record.size);
-    at += record.size;
-  }
-  kept_ = std::move(before);
+  std::size_t begin = 0;
+  while (begin < kept_.size() && record_at(kept_, begin).stage < stage)
+    begin += record_at(kept_, begin).size;
+  std::size_t end = begin;
+  while (end < kept_.size() && record_at(kept_, end).stage == stage)
+    end += record_at(kept_, end).size;
+  const std::size_t others = kept_.size() - (end - begin);
+  // Most messages are told the same as those before: no room is asked for then.
+  thread_local std::string fresh;
+  fresh.clear();
   visit_macros(list, [&](std::string_view name, std::string_view value) {
     name = plain(name);
-    if (std::find(kRead.begin(), kRead.end(), name) == kRead.end() || kept_.size() > kMaxKept) return;
-    kept_ += static_cast<char>(stage);
-    kept_.append(name).push_back('\0');
-    kept_.append(value.substr(0, kMaxValue)).push_back('\0');
+    if (known(name) != nullptr && others + fresh.size() <= kMaxKept)
+      append_record(fresh, stage, name, value);
   });
-  kept_ += after;
+  kept_.replace(begin, end - begin, fresh);
+}
+
+void SessionMacros::forget_client() {
+  std::string rest;
+  for (std::size_t at = 0; at < kept_.size();) {
+    const Record record = record_at(kept_, at);
+    const Name* name = known(record.name);
+    if (name == nullptr || !name->is_client) rest.append(kept_, at, record.size);
+    at += record.size;
+  }
+  kept_ = std::string(rest);  // no more room than it takes
 }
 
 void SessionMacros::forget_from(MacroStage stage) {

@@ -21,11 +21,14 @@ class SessionMacros final : public MacroSource {
   void take(MacroStage stage, std::string_view list);
   // Everything that came with `stage` or a later one.
   void forget_from(MacroStage stage);
+  // What is read at the connect step alone and takes room for nothing behind it.
+  void forget_client();
   const char* macro(const char* name) const override;
   std::size_t bytes() const { return kept_.size(); }
 
  private:
-  // Records in stage order: one byte of stage, name NUL, value NUL.
+  // Records in stage order: stage, length of the name, length of the value (two bytes), then name
+  // and value, each with a NUL behind it.
   std::string kept_;
 };
 

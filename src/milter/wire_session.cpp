@@ -135,20 +135,21 @@ WireSession::Next WireSession::dispatch(const Frame& frame, std::string& out) {
     case Taken::Asked:
       break;
   }
-  return settle(std::move(progress), out);
+  return settle(progress, out);
 }
 
 WireSession::Next WireSession::resume(bool deadline_passed, std::string& out) {
   try {
     // A pause in the body is over, or as long as it may be.
     if (pending_->command == Command::Body) return say({}, out);
-    return settle(session_->resume(deadline_passed), out);
+    engine::Progress progress = session_->resume(deadline_passed);
+    return settle(progress, out);
   } catch (...) {
     return fail(out);
   }
 }
 
-WireSession::Next WireSession::settle(engine::Progress progress, std::string& out) {
+WireSession::Next WireSession::settle(engine::Progress& progress, std::string& out) {
   if (!progress) return Next::Park;
   if (progress->verdict.delay > Duration{0}) {
     delayed_ = std::make_unique<mail::Verdict>(std::move(progress->verdict));
@@ -246,6 +247,7 @@ WireSession::Taken WireSession::connect(std::string_view body, engine::Progress&
   connection.client_name = bounded(client->name);
   connection.client_port = client->port;
   fill_connection(macros_, connection);
+  macros_.forget_client();
   progress = session_->connect(std::move(connection));
   return Taken::Asked;
 }

@@ -78,7 +78,7 @@ class WireSession {
 
   Next dispatch(const Frame& frame, std::string& out);
   bool is_in_order(const Rule& rule) const;
-  Next settle(engine::Progress progress, std::string& out);
+  Next settle(engine::Progress& progress, std::string& out);
   Next say(const mail::Verdict& verdict, std::string& out);
   Next fail(std::string& out);
   Next broken();

@@ -247,7 +247,7 @@ TEST_CASE("wire: a message under way is finished before the end", "[wire]") {
   CHECK(filter->wait(20s) == 0);
 }
 
-TEST_CASE("wire: an idle session after HELO holds two kilobytes and a half", "[wire]") {
+TEST_CASE("wire: an idle session after HELO holds some two kilobytes", "[wire]") {
   SluiceFilter filter({kRefusing, kNoId});
   std::vector<MilterPeer> idle;
   const auto add = [&](int count) {
@@ -259,7 +259,7 @@ TEST_CASE("wire: an idle session after HELO holds two kilobytes and a half", "[w
   add(kSessions);
   const double each = static_cast<double>(filter->rss_kib() - before) / kSessions;
   WARN("KiB for each idle session: " << each);
-  if (!is_sanitized()) CHECK(each <= 2.5);
+  if (!is_sanitized()) CHECK(each <= 2.25);
 }
 
 TEST_CASE("wire: a refusal at DATA is said at DATA, and the transaction goes on", "[wire]") {

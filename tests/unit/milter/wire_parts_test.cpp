@@ -133,6 +133,18 @@ TEST_CASE("macros: the latest stage that has a name answers, and stages end") {
   CHECK(macros.bytes() == 0);
 }
 
+TEST_CASE("macros: what the connect step alone reads is gone behind it") {
+  SessionMacros macros;
+  macros.take(MacroStage::Connect, "j\0mx\0{client_name}\0mail.far.example\0{tls_version}\0TLSv1.3\0"s);
+  macros.take(MacroStage::Helo, "{cipher_bits}\0" "256\0"s);
+  macros.forget_client();
+  CHECK(value_of(macros, "j") == "(none)");
+  CHECK(value_of(macros, "{client_name}") == "(none)");
+  CHECK(value_of(macros, "{tls_version}") == "TLSv1.3");
+  CHECK(value_of(macros, "{cipher_bits}") == "256");
+  CHECK(macros.bytes() < 60);
+}
+
 TEST_CASE("macros: a broken list gives what it has, and no more than a cap") {
   SessionMacros macros;
   macros.take(MacroStage::Mail, "i"s);
