@@ -274,8 +274,8 @@ const std::vector<Row>& rows() {
       {{"listen", "unix:/run/sluice/milter.sock",
         "Where the MTA connects: unix:PATH, inet:HOST:PORT or fd:3; or {at, allow_from, allow_users}."},
        read_listen},
-      {{"engine", "libmilter", "The front end: libmilter or wire."},
-       one_of(&C::engine, {"libmilter", "wire"})},
+      {{"engine", "wire", "The front end: wire or libmilter."},
+       one_of(&C::engine, {"wire", "libmilter"})},
       {{"failure", "tempfail", "What an internal error answers: tempfail or accept."},
        to(&C::failure_accepts, "accept", "tempfail")},
       {{"deadline", "8s", "The longest wait for one answer, over all look-ups."}, to(&C::deadline)},
@@ -425,12 +425,12 @@ void check_listeners(Reader& reader, const YamlNode& root) {
   if (listen == nullptr) return;
   const bool is_libmilter = config.engine == "libmilter";
   if (is_libmilter && config.listen.size() > 1)
-    reader.complain(*listen, "libmilter listens at one place; name one, or say engine: wire");
+    reader.complain(*listen, "libmilter listens at one place; name one, or leave out engine: libmilter");
   for (const auto& spec : config.listen) {
     if (is_libmilter && (!spec.allow_from.empty() || !spec.allow_users.empty()))
       reader.complain(*listen,
                       "libmilter cannot tell who connects, so allow_from and allow_users cannot be "
-                      "kept; engine: wire can");
+                      "kept; leave out engine: libmilter");
     else if (spec.is_open_to_others() && spec.allow_from.empty())
       reader.complain(*listen, spec.to_string() +
                                    ": whoever connects can claim any login; " +

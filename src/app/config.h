@@ -21,7 +21,7 @@ namespace sluice::app {
 struct ServiceConfig {
   std::string file;
   std::vector<milter::ListenSpec> listen;
-  std::string engine = "libmilter";  // libmilter | wire
+  std::string engine = "wire";  // wire | libmilter
   bool failure_accepts = false;
   Duration deadline{8'000}, message_deadline{60'000};
   std::vector<std::string> policies;  // files and folders, relative to the configuration's folder

@@ -13,8 +13,8 @@
 #include "app/test_message.h"
 #include "base/text.h"
 #include "facts/fact.h"
-#include "milter/libmilter_adapter.h"
 #include "milter/listener.h"
+#include "milter/wire_engine.h"
 
 namespace sluice::app {
 namespace {
@@ -243,9 +243,7 @@ class MtaDialogues final : public DialogueSource {
     auto listener = milter::Listener::open(spec);
     if (!listener) return tl::unexpected(listener.error());
     listener_.emplace(std::move(*listener));
-    auto front_end = milter::make_libmilter_front_end({});
-    if (!front_end) return tl::unexpected(front_end.error());
-    front_end_ = std::move(*front_end);
+    front_end_ = milter::make_wire_engine({});
     return front_end_->start({{listener_->release(), spec.to_string(), {}, {}}}, desk_, {});
   }
 

@@ -5,7 +5,7 @@
 // What no MTA can present is skipped and said: the MTA's own refusals, STARTTLS and AUTH, names
 // that only the given DNS knows. TLS is given as facts.
 //
-// Threads: one plays; libmilter's threads answer. One in a process.
+// Threads: one plays; the front end's answer.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -213,7 +213,7 @@ std::string SluiceFilter::status() const {
 
 std::string engine_under_test() {
   const char* engine = std::getenv("SLUICE_ENGINE");
-  return engine == nullptr ? "libmilter" : engine;
+  return engine == nullptr ? "wire" : engine;
 }
 
 }  // namespace sluice::wire_test

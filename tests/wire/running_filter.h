@@ -80,7 +80,7 @@ struct ServiceSetup {
   std::string policy;            // text of the policy file
   std::string more_config = {};  // further lines of the service configuration
   bool over_inet = false;        // listens on a free port of 127.0.0.1 instead of a unix socket
-  std::string engine = {};       // default: SLUICE_ENGINE, else libmilter
+  std::string engine = {};       // default: SLUICE_ENGINE, else wire
   std::vector<std::string> more_listen = {};  // further listeners, as in the configuration
   std::size_t max_descriptors = 0;            // RLIMIT_NOFILE; 0: that of the test
 };

@@ -23,7 +23,7 @@ def binary():
 
 def engine():
     """The front end under test: $SLUICE_ENGINE, which CMake sets for each engine in turn."""
-    return os.environ.get("SLUICE_ENGINE", "libmilter")
+    return os.environ.get("SLUICE_ENGINE", "wire")
 
 
 class Sluice:
