@@ -119,8 +119,9 @@ Duration RedisStoreCore::moment() const {
 
 // Planning.
 
-void RedisStoreCore::submit(std::vector<StateOp> ops, StateDone done) {
+void RedisStoreCore::submit(std::vector<StateOp> ops, StateDone done, bool wants_news) {
   auto work = std::make_shared<RedisSubmission>();
+  work->wants_news = wants_news;
   work->ops = std::move(ops);
   work->done = std::move(done);
   work->answers.resize(work->ops.size());
@@ -169,7 +170,7 @@ void RedisStoreCore::plan(RedisSubmission& work, RedisRequest& request) {
     if (const auto* look = std::get_if<GreylistLook>(&op))
       longest_retry_ = std::max(longest_retry_, look->retry_within);
   }
-  const bool misses_news = (work.asks_lists && !lists_are_usable()) ||
+  const bool misses_news = work.wants_news || (work.asks_lists && !lists_are_usable()) ||
                            (!denials_.empty() && !is_fresh(kRedisNewsAge));
   if (misses_news) work.news = request.add_news(version_);
   for (std::size_t i = 0; i < work.ops.size(); ++i) {

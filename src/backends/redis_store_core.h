@@ -31,6 +31,7 @@ struct RedisSubmission {
   std::vector<RedisResult> results;
   Duration moment{};  // when it was sent
   bool asks_lists = false;
+  bool wants_news = false;  // however fresh those are that are known
   std::size_t list_writes = 0;
 };
 using RedisSubmissionPtr = std::shared_ptr<RedisSubmission>;
@@ -39,7 +40,7 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
  public:
   RedisStoreCore(std::unique_ptr<RedisClient> client, RedisStoreOptions options);
 
-  void submit(std::vector<StateOp> ops, StateDone done);
+  void submit(std::vector<StateOp> ops, StateDone done, bool wants_news = false);
   // Ends the client: everything is answered.
   void close();
   void fetch_news();

@@ -198,11 +198,14 @@ void RedisStoreCore::take_list_write(const StateOp& op, const RedisReply& reply)
 }
 
 std::optional<std::vector<StateEntry>> RedisStoreCore::list_entries(const std::string& filter) {
-  // An operation that asks for the lists: whatever it asks, they are known then.
+  // An operation that asks for the lists: whatever it asks, they are known then, as they are now.
   std::promise<bool> answered;
-  submit({ListContains{}}, [&](const std::vector<StateAnswer>& answers) {
-    answered.set_value(answers.front().available);
-  });
+  submit(
+      {ListContains{}},
+      [&](const std::vector<StateAnswer>& answers) {
+        answered.set_value(answers.front().available);
+      },
+      true);
   if (!answered.get_future().get()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   auto entries = lists_.entries(filter, list_time());

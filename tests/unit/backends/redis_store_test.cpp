@@ -148,6 +148,26 @@ TEST_CASE("redis store: a list entry of another host is felt soon, and costs no 
   CHECK(hosts.until([&] { return !ask(*hosts.a, question).contained; }) < s(10));
 }
 
+TEST_CASE("redis store: a list is shown as it is now, not as it was when there were news", "[redis]") {
+  NEEDS_REDIS();
+  TwoHosts hosts;
+  StateQuery everything;
+  everything.kind = StateEntry::Kind::List;
+  ask(*hosts.b, ListContains{"l", "x", {}});  // its news are fresh
+  ask(*hosts.a, ListAdd{"l", "of another host", {}, {}});
+  CHECK(hosts.b->show(everything).size() == 1);
+  CHECK(hosts.b->forget(StateEntry::Kind::List, "") == 1);
+
+  RedisSingle w;
+  ask(w.store, ListAdd{"l", "x", {}, hours(1)});
+  ask(w.store, ListContains{"l", "x", {}});
+  w.clock.advance(-minutes(20));
+  const auto entries = w.store.show(everything);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].first == w.clock.now());
+  CHECK(entries[0].expires == w.clock.now() + hours(1));
+}
+
 TEST_CASE("redis store: a list is the same for who comes late, however much has changed", "[redis]") {
   NEEDS_REDIS();
   TwoHosts hosts;
