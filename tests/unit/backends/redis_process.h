@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,14 +26,16 @@ namespace sluice::backends {
 
 inline constexpr const char* kRedisServerPath = "/usr/bin/redis-server";
 
-// A free port whose bus port (10000 above) is a valid one, too.
+// A free port whose bus port (10000 above) is a valid one, too. Tests that run beside each other draw
+// different ones.
 inline int free_port() {
+  static std::mt19937 random{std::random_device{}()};
   for (int tries = 0; tries < 200; ++tries) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(20'000 + ::random() % 30'000));
+    address.sin_port = htons(static_cast<std::uint16_t>(20'000 + random() % 30'000));
     const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
     ::close(fd);
     if (bound == 0) return ntohs(address.sin_port);
@@ -110,7 +113,8 @@ class RedisProcess {
               as_sentinel ? "--sentinel" : nullptr, nullptr);
       ::_exit(127);
     }
-    wait_for("ping", "PONG");
+    // It, and not another that took the port first.
+    wait_for("info server", fmt::format("process_id:{}\r", pid_));
   }
   // Until the answer to a command holds the text.
   void wait_for(const std::string& command, const std::string& text) const {
