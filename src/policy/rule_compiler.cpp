@@ -194,8 +194,8 @@ void RuleCompiler::warn_about_reply(const ActionSource& written) {
                         "use `drop recipient` at end, with `for_each: rcpt`");
   if (refuses && stage_ == mail::Stage::Data && source_->then_given)
     c_.findings.warning("W505", start,
-                        "refused at data: on libmilter the client is told behind the dot, after it "
-                        "sent the message; refuse at rcpt, or at end");
+                        "refused at data: with `engine: libmilter` the client is told behind the dot, "
+                        "after it sent the message; refuse at rcpt, or at end");
 }
 
 void RuleCompiler::check_edit_stage(const ActionSource& written) {
