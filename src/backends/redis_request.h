@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxStoredName = 256;  // bytes of a readable name
 // What every call of a store says of itself.
 struct RedisCallSettings {
   std::string time;       // the server's, in ms; empty: it looks at its own clock
-  Duration resolution{0};  // a clock looked at so recently is not written again
+  Duration resolution{0};  // a clock looked at so recently is not written again; negative: never
   Duration margin{0};      // that a limit stays longer than it counts; passes twice as much
   bool names = true;
 };

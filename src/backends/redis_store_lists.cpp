@@ -72,13 +72,16 @@ bool RedisStoreCore::take_news(const RedisResult& result, std::size_t answer) {
   return true;
 }
 
+// Asked beside all else, it may come behind calls that left later: it only looks at the clock.
 void RedisStoreCore::fetch_news() {
   std::vector<RedisCall> calls;
   {
     const std::lock_guard lock(mutex_);
     if (news_is_underway_) return;
     news_is_underway_ = true;
-    calls = news_calls(version_);
+    auto only_looks = settings();
+    only_looks.resolution = Duration{-1};
+    calls = news_calls(version_, only_looks);
   }
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
     const std::lock_guard lock(self->mutex_);
@@ -97,7 +100,7 @@ void RedisStoreCore::read_all_lists(Then then) {
     waiting_for_lists_.push_back(std::move(then));
     if (waiting_for_lists_.size() > 1) return;
     read_lists_ = {};
-    calls = news_calls(kNoVersion);
+    calls = news_calls(kNoVersion, settings());
   }
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
     const auto* reply = answer_at(first_of(results), 0);
@@ -111,8 +114,8 @@ void RedisStoreCore::read_all_lists(Then then) {
   });
 }
 
-std::vector<RedisCall> RedisStoreCore::news_calls(std::int64_t known_version) const {
-  const auto shared = settings();
+std::vector<RedisCall> RedisStoreCore::news_calls(std::int64_t known_version,
+                                                  const RedisCallSettings& shared) const {
   RedisRequest request(keys_, shared);
   request.add_news(known_version);
   return request.take();
@@ -140,7 +143,7 @@ void RedisStoreCore::page_read(const RedisResult& result) {
   {
     const std::lock_guard lock(mutex_);
     read_lists_.apply(page->entries);
-    if (page->cursor == "0") calls = news_calls(version_before_reading_);
+    if (page->cursor == "0") calls = news_calls(version_before_reading_, settings());
   }
   if (calls.empty()) return read_page(page->cursor);
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {

@@ -3,7 +3,8 @@
 -- KEYS[1]  the clock of the keys' group: "WALL AHEAD", the server's time when it was last looked at
 --          and how far the time of the keys is ahead of it since that was set back
 -- ARGV[1]  the server's time in ms, for tests; else empty and TIME is asked, once
--- ARGV[2]  ms: a clock that was looked at so recently is not written again
+-- ARGV[2]  ms: a clock that was looked at so recently is not written again; negative: a call that only
+--          looks never writes it
 --
 -- What follows sees now (ms) and ahead (ms), and takes its own arguments in turn.
 local kDay = 86400000
@@ -47,7 +48,10 @@ local function steady_time()
   local step = wall - (known_wall or wall)
   if step < 0 then ahead = ahead - step end
   if step > kDay then ahead = ahead - math.min(ahead, step) end
-  if not known_wall or step < 0 or step >= tonumber(ARGV[2]) then write_clock(wall, ahead) end
+  local resolution = tonumber(ARGV[2])
+  if resolution >= 0 and (not known_wall or step < 0 or step >= resolution) then
+    write_clock(wall, ahead)
+  end
   return wall + ahead, ahead, wall
 end
 

@@ -26,19 +26,25 @@ namespace sluice::backends {
 
 inline constexpr const char* kRedisServerPath = "/usr/bin/redis-server";
 
-// A free port whose bus port (10000 above) is a valid one, too. Tests that run beside each other draw
-// different ones.
+inline bool is_free(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  ::close(fd);
+  return bound == 0;
+}
+
+// A port that is free, its bus port (10000 above) too. Both are below the ports that the kernel gives
+// to clients: a connection of another test cannot take one before the server has it. Tests that run
+// beside each other draw different ones.
 inline int free_port() {
   static std::mt19937 random{std::random_device{}()};
   for (int tries = 0; tries < 200; ++tries) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(20'000 + random() % 30'000));
-    const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    ::close(fd);
-    if (bound == 0) return ntohs(address.sin_port);
+    const int port = 10'000 + static_cast<int>(random() % 12'000);
+    if (is_free(port) && is_free(port + 10'000)) return port;
   }
   FAIL("no free port");
   return 0;
@@ -48,14 +54,11 @@ class RedisProcess {
  public:
   // `settings` are lines of redis.conf; with `as_sentinel` the process is a Sentinel.
   explicit RedisProcess(const std::string& settings = "", bool as_sentinel = false)
-      : port_(free_port()) {
+      : settings_(settings), as_sentinel_(as_sentinel) {
     auto pattern = (std::filesystem::temp_directory_path() / "sluice-redis-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
-    std::ofstream(folder_ / "redis.conf")
-        << fmt::format("port {}\nbind 127.0.0.1\ndir {}\nlogfile redis.log\ndaemonize no\n", port_,
-                       folder_.string())
-        << (as_sentinel ? "" : "save \"\"\nappendonly no\n") << settings << "\n";
-    start(as_sentinel);
+    for (int tries = 0; tries < 10 && pid_ < 0; ++tries) begin();
+    if (pid_ < 0) FAIL("no redis-server would start; see its reasons with `logfile`");
   }
   RedisProcess(const RedisProcess&) = delete;
   RedisProcess& operator=(const RedisProcess&) = delete;
@@ -104,17 +107,10 @@ class RedisProcess {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  void start(bool as_sentinel = false) {
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      const auto configuration = (folder_ / "redis.conf").string();
-      ::execl(kRedisServerPath, kRedisServerPath, configuration.c_str(),
-              as_sentinel ? "--sentinel" : nullptr, nullptr);
-      ::_exit(127);
-    }
-    // It, and not another that took the port first.
-    wait_for("info server", fmt::format("process_id:{}\r", pid_));
+  // At the same place again.
+  void start() {
+    for (int tries = 0; tries < 100 && pid_ < 0; ++tries) launch();
+    if (pid_ < 0) FAIL("redis-server does not start again at " << address());
   }
   // Until the answer to a command holds the text.
   void wait_for(const std::string& command, const std::string& text) const {
@@ -128,7 +124,40 @@ class RedisProcess {
   }
 
  private:
-  int port_;
+  void begin() {
+    port_ = free_port();
+    std::ofstream(folder_ / "redis.conf")
+        << fmt::format("port {}\nbind 127.0.0.1\ndir {}\nlogfile redis.log\ndaemonize no\n", port_,
+                       folder_.string())
+        << (as_sentinel_ ? "" : "save \"\"\nappendonly no\n") << settings_ << "\n";
+    launch();
+  }
+  // pid_ stays -1 when the server ended at once: somebody else had the port.
+  void launch() {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const auto configuration = (folder_ / "redis.conf").string();
+      ::execl(kRedisServerPath, kRedisServerPath, configuration.c_str(),
+              as_sentinel_ ? "--sentinel" : nullptr, nullptr);
+      ::_exit(127);
+    }
+    // It, and not another that took the port first.
+    const auto itself = fmt::format("process_id:{}\r", pid_);
+    for (int tries = 0; tries < 600; ++tries) {
+      if (ask("info server").find(itself) != std::string::npos) return;
+      if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+        pid_ = -1;
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    FAIL("redis-server does not answer at " << address());
+  }
+
+  const std::string settings_;
+  const bool as_sentinel_;
+  int port_ = 0;
   std::filesystem::path folder_;
   pid_t pid_ = -1;
 };
