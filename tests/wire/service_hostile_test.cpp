@@ -204,8 +204,8 @@ TEST_CASE("hostile peer: a message of any size is held only up to the caps") {
   check_that_it_serves(*filter);
 }
 
-TEST_CASE("hostile peer: a stream of broken sessions beside twenty good ones", "[attack]") {
-  constexpr std::size_t kGood = 20;
+TEST_CASE("hostile peer: a stream of broken sessions beside good ones", "[attack]") {
+  const std::size_t good = number_from("SLUICE_ATTACK_GOOD", 20);
   const std::size_t frames = number_from("SLUICE_ATTACK_FRAMES", 50'000);
   const auto seed = static_cast<std::uint32_t>(number_from("SLUICE_ATTACK_SEED", 20261125));
   const auto rate = static_cast<double>(number_from("SLUICE_ATTACK_RATE", 0));
@@ -215,12 +215,12 @@ TEST_CASE("hostile peer: a stream of broken sessions beside twenty good ones", "
   attack(filter->endpoint(), seed + 1, std::min<std::size_t>(frames / 2, 20'000));
   const std::size_t descriptors = filter->descriptors();
   // Nor is what thousands of refusals a second fill once: the history's queue and its file's cache.
-  HonestCrowd quiet(filter->endpoint(), kGood, kRefusal);
+  HonestCrowd quiet(filter->endpoint(), good, kRefusal);
   CHECK(quiet.wait_for_answers(40'000, 60s));
   CrowdResult before = quiet.stop();
   const std::size_t rss = filter->rss_kib();
 
-  HonestCrowd crowd(filter->endpoint(), kGood, kRefusal);
+  HonestCrowd crowd(filter->endpoint(), good, kRefusal);
   const auto begin = std::chrono::steady_clock::now();
   const AttackResult result = attack(filter->endpoint(), seed, frames, rate);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
