@@ -35,7 +35,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
 // kMaxQueued they are dropped and counted.
 class LogWriter {
  public:
-  static constexpr std::size_t kMaxQueued = 32'768;
+  static constexpr std::size_t kMaxQueued = 8'192;
   static constexpr std::chrono::milliseconds kInterval{20};
 
   explicit LogWriter(std::shared_ptr<spdlog::logger> logger);

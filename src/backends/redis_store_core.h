@@ -79,8 +79,8 @@ class RedisStoreCore : public std::enable_shared_from_this<RedisStoreCore> {
   void note(const RedisSubmission& work, std::size_t i, const StateAnswer& answer);
   void keep_pass(const RedisSubmission& work, std::size_t i);
 
-  std::vector<RedisCall> news_calls(std::int64_t known_version,
-                                    const RedisCallSettings& shared) const;
+  RedisCallSettings looking_settings() const;
+  std::vector<RedisCall> news_calls(std::int64_t known_version) const;
 
   // Without.
   struct Waves;

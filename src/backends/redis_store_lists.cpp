@@ -72,16 +72,13 @@ bool RedisStoreCore::take_news(const RedisResult& result, std::size_t answer) {
   return true;
 }
 
-// Asked beside all else, it may come behind calls that left later: it only looks at the clock.
 void RedisStoreCore::fetch_news() {
   std::vector<RedisCall> calls;
   {
     const std::lock_guard lock(mutex_);
     if (news_is_underway_) return;
     news_is_underway_ = true;
-    auto only_looks = settings();
-    only_looks.resolution = Duration{-1};
-    calls = news_calls(version_, only_looks);
+    calls = news_calls(version_);
   }
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
     const std::lock_guard lock(self->mutex_);
@@ -100,7 +97,7 @@ void RedisStoreCore::read_all_lists(Then then) {
     waiting_for_lists_.push_back(std::move(then));
     if (waiting_for_lists_.size() > 1) return;
     read_lists_ = {};
-    calls = news_calls(kNoVersion, settings());
+    calls = news_calls(kNoVersion);
   }
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {
     const auto* reply = answer_at(first_of(results), 0);
@@ -114,9 +111,16 @@ void RedisStoreCore::read_all_lists(Then then) {
   });
 }
 
-std::vector<RedisCall> RedisStoreCore::news_calls(std::int64_t known_version,
-                                                  const RedisCallSettings& shared) const {
-  RedisRequest request(keys_, shared);
+// Reads that go beside all else may come behind calls that left later.
+RedisCallSettings RedisStoreCore::looking_settings() const {
+  RedisCallSettings looking = settings();
+  looking.resolution = Duration{-1};
+  return looking;
+}
+
+std::vector<RedisCall> RedisStoreCore::news_calls(std::int64_t known_version) const {
+  const auto looking = looking_settings();
+  RedisRequest request(keys_, looking);
   request.add_news(known_version);
   return request.take();
 }
@@ -125,8 +129,8 @@ void RedisStoreCore::read_page(const std::string& cursor) {
   std::vector<RedisCall> calls;
   {
     const std::lock_guard lock(mutex_);
-    const auto shared = settings();
-    RedisRequest request(keys_, shared);
+    const auto looking = looking_settings();
+    RedisRequest request(keys_, looking);
     request.add_shared(true, {"page", cursor, kPageSize});
     calls = request.take();
   }
@@ -143,7 +147,7 @@ void RedisStoreCore::page_read(const RedisResult& result) {
   {
     const std::lock_guard lock(mutex_);
     read_lists_.apply(page->entries);
-    if (page->cursor == "0") calls = news_calls(version_before_reading_, settings());
+    if (page->cursor == "0") calls = news_calls(version_before_reading_);
   }
   if (calls.empty()) return read_page(page->cursor);
   call(std::move(calls), [self = shared_from_this()](const std::vector<RedisResult>& results) {

@@ -67,7 +67,7 @@ class OneServer(RedisCase):
         self.assertRegex(self.client.call("count", "other:x"), "^not-done .*NOPERM|No permissions|can't")
         # The administrator has to act: no call reaches the server for some seconds.
         self.assertRegex(self.client.call("count", KEY), "^not-done ")
-        loopback.wait_until(lambda: any("refuses" in line for line in self.client.log), 5, "a line in the log")
+        loopback.wait_until(lambda: any("takes no calls: NOPERM" in line for line in self.client.log), 5, "a line in the log")
         self.client.answers_again(KEY, 20)
 
     def test_a_command_that_the_script_may_not_use_is_not_done(self):

@@ -22,9 +22,9 @@ def _die_with_parent():
 
 
 def free_bus_port():
-    """A port whose Cluster bus (10000 above) is free as well."""
+    """A port whose Cluster bus (10000 above) is free as well, both below those that clients are given."""
     while True:
-        port = random.randrange(20_000, 45_000)
+        port = random.randrange(10_000, 22_000)
         try:
             for each in (port, port + 10_000):
                 with socket.socket() as probe:
