@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import pathlib
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -281,10 +280,9 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     print(text)
     if arguments.write:
-        again = shlex.join(word for word in sys.argv[1:] if word != "--write").replace(f"{run.ROOT}/", "")
         run.write_results(f"## {run.run_facts()}: Redis\n\n{run.machine()}; load average before: {load_before:.1f}; Redis "
                           f"{version.partition(':')[2]} on the loopback; medians of {arguments.rounds} rounds of {arguments.seconds:g} s; "
-                          f"{arguments.rules} rules in front of the limits.\nAgain: `scripts/bench-redis {again}`\n\n{text}\n")
+                          f"{arguments.rules} rules in front of the limits.\nAgain: `{run.again('scripts/bench-redis')}`\n\n{text}\n")
     return 0
 
 

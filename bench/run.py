@@ -309,13 +309,23 @@ def run_facts():
     return f"{datetime.date.today().isoformat()}, {commit}"
 
 
+def again(script):
+    """The command of this run, for anybody's machine: without a build that lies elsewhere."""
+    words = []
+    for word in sys.argv[1:]:
+        if word.startswith("/") and not word.startswith(f"{ROOT}/") and words and words[-1] == "--build":
+            words.pop()
+        elif word != "--write":
+            words.append(word.replace(f"{ROOT}/", ""))
+    return shlex.join([script, *words])
+
+
 def describe_run(arguments, load_before):
-    again = "scripts/bench " + " ".join(shlex.quote(a) for a in sys.argv[1:] if a != "--write").replace(f"{ROOT}/", "")
     binary = pathlib.Path(arguments.sluice or "none").resolve()
     binary = binary.relative_to(ROOT) if binary.is_relative_to(ROOT) else binary.name
     return (f"## {run_facts()}\n\n{machine()}; load average before: {load_before:.1f}; program: {binary}; medians of "
             f"{arguments.rounds} rounds of {arguments.seconds} s (idle, peers, mta and Redis: at most 3); {arguments.rules} rules, "
-            f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again.strip()}`\n")
+            f"{arguments.limits} of them limits. Ratios to E in brackets.\nAgain: `{again('scripts/bench')}`\n")
 
 
 def write_results(section):
