@@ -29,7 +29,7 @@ policy::Rate rate_that_refused(const policy::Rule& rule, const LimitUse& use,
 // limit.max, limit.wait, limit.name of a refusal.
 Words limit_words(const policy::Rule& rule, const LimitUse& use,
                   const backends::StateAnswer& answer);
-// "used 9 of 10/1m", for traces; empty without a rate.
+// "used 9 of 10/1m", for traces.
 std::string used_note(const policy::Rule& rule, const LimitUse& use,
                       const backends::StateAnswer& answer);
 // Units above the limit, at least 1: `delay D each`.
