@@ -35,6 +35,7 @@ class Golden:
         text = _SESSION.sub("<session>", text)
         text = re.sub(r"#[0-9a-f]{4,}\b", "#<hash>", text)
         text = re.sub(r"\b\d+ us\b", "N us", text)
+        text = re.sub(r"\ball on disk\b|\bnot on disk yet: the last \d+ ms\b", "<saved>", text)  # a slow disk is no fault
         text = re.sub(r'("(?:key|\w+_us|newest)": )"?\d+"?', r"\1N", text)
         return re.sub(r"(?m) {2,}(?:\d+[dhms])+$", _padded("LEFT"), text)
 
