@@ -14,6 +14,7 @@
 
 #include "app/control.h"
 #include "app/control_address.h"
+#include "milter/socket_address.h"
 
 namespace sluice::app {
 namespace {
@@ -164,6 +165,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& pa
   const std::string unique = path + "." + std::to_string(::getpid());
   const auto address = control_address(unique);
   if (!address) return tl::unexpected(address.error());
+  if (const auto free = milter::is_free_for_socket(path); !free) return tl::unexpected(free.error());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return temporary(std::string("socket: ") + std::strerror(errno));
   ::unlink(unique.c_str());

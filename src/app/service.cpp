@@ -181,7 +181,7 @@ int Service::attach() {
 
 int Service::open_control() {
   auto server = ControlServer::open(config_.control, commands());
-  if (!server) return fail(kUnavailable, "control: " + server.error().what);
+  if (!server) return fail({server.error().cause, "control: " + server.error().what});
   control_ = std::move(*server);
   return kOk;
 }

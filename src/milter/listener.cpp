@@ -78,6 +78,7 @@ bool is_loopback(const IpAddress& a) {
 }
 
 Result<int> open_unix(const ListenSpec& spec, const std::string& unique) {
+  if (const auto free = is_free_for_socket(spec.path); !free) return tl::unexpected(free.error());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return temporary(system_error("socket"));
   sockaddr_un address{};

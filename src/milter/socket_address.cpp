@@ -1,6 +1,7 @@
 #include "milter/socket_address.h"
 
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cstddef>
@@ -49,6 +50,12 @@ std::optional<ListenSpec> place_of(int fd) {
   spec.address = *address;
   spec.port = port_of(storage);
   return spec;
+}
+
+Result<void> is_free_for_socket(const std::string& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0 || S_ISSOCK(there.st_mode)) return {};
+  return config_error(path + ": something else than a socket is there, and stays; name another path");
 }
 
 }  // namespace sluice::milter

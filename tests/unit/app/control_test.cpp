@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "app/control.h"
@@ -119,6 +120,17 @@ TEST_CASE("control: a request that never ends is answered at its cap") {
   CHECK(std::string(answer).find("no request") != std::string::npos);
   writer.join();
   ::close(fd);
+}
+
+TEST_CASE("control: a file at the path of the socket stays as it is") {
+  Place place;
+  std::ofstream(place.path) << "kept";
+  const auto server = ControlServer::open(place.path, {});
+  REQUIRE_FALSE(server.has_value());
+  CHECK(server.error().cause == Cause::Config);
+  std::string content;
+  std::ifstream(place.path) >> content;
+  CHECK(content == "kept");
 }
 
 TEST_CASE("control: nobody there is a temporary error") {

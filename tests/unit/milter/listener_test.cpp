@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,6 +61,26 @@ TEST_CASE("listen: a unix socket has mode 0660 and takes the path from a predece
   CHECK(can_connect(spec.path));
   second->remove_path();
   CHECK_FALSE(can_connect(spec.path));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("listen: a file, a folder or a link at the path of the socket stays as it is") {
+  const std::string folder = temporary_folder();
+  const std::string file = folder + "/file", link = folder + "/link", inside = folder + "/folder";
+  std::ofstream(file) << "kept";
+  std::filesystem::create_symlink(file, link);
+  std::filesystem::create_directory(inside);
+  for (const std::string& path : {file, link, inside}) {
+    const auto opened = Listener::open(*parse_listen("unix:" + path));
+    REQUIRE_FALSE(opened.has_value());
+    CHECK(opened.error().cause == Cause::Config);
+    CHECK(opened.error().what.find(path) != std::string::npos);
+  }
+  std::string content;
+  std::ifstream(file) >> content;
+  CHECK(content == "kept");
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 3);  // no name left over
   std::filesystem::remove_all(folder);
 }
 
