@@ -1,11 +1,14 @@
 #include "app/log_sink.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 namespace sluice::app {
@@ -13,14 +16,16 @@ namespace {
 
 constexpr std::size_t kWrittenAtOnce = 64 * 1024;
 
-void write_all(int fd, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = ::write(fd, bytes, size);
+// How much of it was written; less than all: errno says why.
+std::size_t write_all(int fd, const char* bytes, std::size_t size) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t written = ::write(fd, bytes + done, size - done);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
+    if (written <= 0) break;
+    done += static_cast<std::size_t>(written);
   }
+  return done;
 }
 
 }  // namespace
@@ -41,8 +46,33 @@ void LineSink::sink_it_(const spdlog::details::log_msg& message) {
 }
 
 void LineSink::flush_() {
-  write_all(fd_, waiting_.data(), waiting_.size());
+  if (waiting_.size() == 0) return;
+  std::size_t written = 0;
+  errno = 0;
+  if (lost_ == 0 || begin_again()) written = write_all(fd_, waiting_.data(), waiting_.size());
+  if (written < waiting_.size()) note_loss(written, errno);
   waiting_.clear();
+}
+
+bool LineSink::begin_again() {
+  spdlog::memory_buf_t all;
+  if (is_cut_) all.push_back('\n');
+  formatter_->format({"sluice", spdlog::level::warn,
+                      fmt::format("{} log lines were lost: {}", lost_, std::strerror(error_))},
+                     all);
+  const std::size_t written = write_all(fd_, all.data(), all.size());
+  is_cut_ = written < all.size() && (is_cut_ || written > 0);
+  if (written < all.size()) return false;  // the disk is still full
+  lost_ = 0;
+  return true;
+}
+
+void LineSink::note_loss(std::size_t written, int error) {
+  const char* const end = waiting_.data() + waiting_.size();
+  const char* const at = waiting_.data() + written;
+  lost_ += static_cast<std::size_t>(std::count(at, end, '\n'));
+  if (written > 0) is_cut_ = at[-1] != '\n';
+  error_ = error;
 }
 
 LogWriter::LogWriter(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)) {

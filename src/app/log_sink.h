@@ -15,8 +15,9 @@
 
 namespace sluice::app {
 
-// Of one thread. A file that cannot be opened throws spdlog_ex, as spdlog's own sinks do; lines
-// that cannot be written are lost.
+// Of one thread. A file that cannot be opened throws spdlog_ex, as spdlog's own sinks do. Lines
+// that cannot be written (a full disk) are lost; a warning in front of the next ones that can tells
+// how many and why. What was cut in the middle is ended there: no two lines ever become one.
 class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   LineSink() = default;                     // stderr
@@ -26,9 +27,15 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
  private:
   void sink_it_(const spdlog::details::log_msg& message) override;
   void flush_() override;
+  // In front of what waits: the end of a line that was cut, and what was lost.
+  bool begin_again();
+  void note_loss(std::size_t written, int error);
 
   int fd_ = 2;
   spdlog::memory_buf_t waiting_;
+  bool is_cut_ = false;  // the last line that was written has no end
+  std::size_t lost_ = 0;
+  int error_ = 0;  // why; an errno
 };
 
 // Threads: any. Lines come out in the order they came in, at most kInterval later; beyond

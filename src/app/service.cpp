@@ -101,7 +101,7 @@ class Service final : public milter::SessionSource {
   std::unique_ptr<History> history_;  // null: it cannot be kept
   std::unique_ptr<Generations> generations_;
   Backends backends_;
-  StoreWatch store_watch_;
+  StoreWatch store_watch_{config_.store == "embedded"};
   NearLimits near_limits_;
   std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
   engine::Services services_;

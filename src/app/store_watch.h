@@ -15,6 +15,9 @@ namespace sluice::app {
 
 class StoreWatch {
  public:
+  // on_disk: the embedded store, which goes on in memory while it cannot write.
+  explicit StoreWatch(bool on_disk = false) : on_disk_(on_disk) {}
+
   // To be called about once a second. What has to be said now: that the store fails, that it still
   // does (once a minute), that it is back.
   struct Remark {
@@ -33,6 +36,8 @@ class StoreWatch {
   std::string line() const;
 
  private:
+  bool fails(const backends::StateHealth& health);
+  const bool on_disk_;
   mutable std::mutex mutex_;
   Report report_;
   std::optional<TimePoint> failing_since_, told_;

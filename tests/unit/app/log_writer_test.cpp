@@ -1,7 +1,9 @@
 #include "app/log_sink.h"
 
 #include <catch2/catch.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -52,6 +54,44 @@ TEST_CASE("log: lines come out whole and in their order, those above the level o
     }
   }
   CHECK(file.text() == expected);
+}
+
+namespace {
+
+// Until its end no file of this process grows beyond `bytes`: a full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+}  // namespace
+
+TEST_CASE("log: what a full disk took is counted when it has room again, no two lines become one") {
+  LogFile file("log-full");
+  const auto logger = logger_to(file.path());
+  logger->info("first");
+  logger->flush();
+  {
+    const FullDisk full(std::string("first\nsec").size());
+    for (const char* line : {"second", "third"}) logger->info(line);
+    logger->flush();
+    logger->info("fourth");
+    logger->flush();
+  }
+  logger->info("fifth");
+  logger->flush();
+  logger->info("sixth");
+  logger->flush();
+  CHECK(file.text() == "first\nsec\n3 log lines were lost: File too large\nfifth\nsixth\n");
 }
 
 TEST_CASE("log: lines of many threads are all there") {

@@ -53,4 +53,19 @@ TEST_CASE("store watch: single failures of a store that is there count as well")
   CHECK(watch.line().substr(0, 17) == "1 degraded minute");
 }
 
+TEST_CASE("store watch: a full disk is told as one, and as long as it lasts, however seldom it is tried") {
+  StoreWatch watch(true);
+  std::vector<StoreWatch::Remark> remarks;
+  for (int i = 0; i < 100; ++i) {
+    auto full = health(true, i < 30 ? 1 : 2);  // tried at 0 and 30 s only
+    full.degraded = i < 90;
+    if (auto remark = watch.look(full, kNoon + s(i))) remarks.push_back(*remark);
+  }
+  REQUIRE(remarks.size() == 3);  // at 0, at 60, and its end
+  CHECK(remarks[0].text.find("cannot write to its disk: it goes on in memory") != std::string::npos);
+  CHECK(remarks[1].text.find("for 1m") != std::string::npos);
+  CHECK_FALSE(remarks[2].is_warning);
+  CHECK(remarks[2].text == "the state store has written everything to its disk again, after 1m29s");
+}
+
 }  // namespace sluice::app
