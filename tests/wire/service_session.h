@@ -71,4 +71,15 @@ inline Result<Answer> deliver(MilterPeer& peer, std::string_view rcpt, std::stri
   return peer.end_of_body();
 }
 
+// A sanitizer keeps freed memory for a while: there the memory of the service is not judged, and the
+// test says so.
+inline bool is_memory_judged() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  WARN("skipped: what memory the service takes means nothing under a sanitizer");
+  return false;
+#else
+  return true;
+#endif
+}
+
 }  // namespace sluice::wire_test

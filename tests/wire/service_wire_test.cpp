@@ -72,14 +72,6 @@ void ask_and_leave(MilterPeer& peer, std::string_view sender) {
   REQUIRE(peer.link().send(out, 5s));
 }
 
-constexpr bool is_sanitized() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
 TEST_CASE("wire: one service listens on a unix socket and on TCP of both families", "[wire]") {
@@ -260,7 +252,7 @@ TEST_CASE("wire: an idle session after HELO holds some two kilobytes", "[wire]")
   add(kSessions);
   const double each = static_cast<double>(filter->rss_kib() - before) / kSessions;
   WARN("KiB for each idle session: " << each);
-  if (!is_sanitized()) CHECK(each <= 2.25);
+  if (is_memory_judged()) CHECK(each <= 2.25);
 }
 
 TEST_CASE("wire: a refusal at DATA is said at DATA, and the transaction goes on", "[wire]") {

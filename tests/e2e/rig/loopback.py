@@ -15,6 +15,11 @@ class Unavailable(Exception):
     """A server cannot be had on this machine; tests that need it report themselves as skipped."""
 
 
+def is_sanitized():
+    """True in a build with sanitizers (tests/sanitizers/sanitized says so): memory and speed mean nothing there."""
+    return "SLUICE_SANITIZED" in os.environ
+
+
 def free_port(host="127.0.0.1"):
     """A TCP port that nobody listens on now. Taken from the kernel, so two callers get two."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
