@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "app/logging.h"
 #include "base/text.h"
@@ -23,6 +24,15 @@ std::vector<backends::DnsList> lists_of(const policy::Program& program,
     lists.push_back({declared.zone, of_addresses, !of_addresses, !is_untested, declared.error});
   }
   return lists;
+}
+
+void FollowedProgram::follow(const policy::ProgramPtr& program, const Watch& watch) {
+  if (address_ == program.get()) return;
+  const std::lock_guard lock(mutex_);
+  if (followed_ == program) return;
+  watch(*program);
+  const auto before = std::exchange(followed_, program);
+  address_ = program.get();
 }
 
 void tell_list_changes(backends::DnsLists& lists) {

@@ -103,7 +103,7 @@ class Service final : public milter::SessionSource {
   Backends backends_;
   StoreWatch store_watch_{config_.store == "embedded"};
   NearLimits near_limits_;
-  std::atomic<const policy::Program*> watched_{nullptr};  // whose lists are watched; compared only
+  FollowedProgram watched_;  // whose lists are watched
   engine::Services services_;
   Attachment attachment_;
   std::unique_ptr<ControlServer> control_;
@@ -222,8 +222,9 @@ std::unique_ptr<engine::Session> Service::begin() {
 
 // Before a session begins with it: none shall ask a DNS list that nobody watches.
 void Service::watch_lists_of(const policy::ProgramPtr& program) {
-  if (watched_.exchange(program.get()) != program.get())
-    backends_.lists->watch(lists_of(*program, config_));
+  watched_.follow(program, [this](const policy::Program& followed) {
+    backends_.lists->watch(lists_of(followed, config_));
+  });
 }
 
 void Service::reload() {
