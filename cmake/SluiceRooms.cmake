@@ -23,7 +23,7 @@ function(sluice_room name)
     target_link_libraries(${name}_test PRIVATE sluice_${name} sluice_flags Catch2::Catch2WithMain)
     target_compile_definitions(${name}_test PRIVATE SLUICE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     sluice_test(NAME unit.${name} COMMAND ${name}_test)
-    set_tests_properties(unit.${name} PROPERTIES TIMEOUT 600)
+    set_tests_properties(unit.${name} PROPERTIES TIMEOUT 1500)
   endif()
 endfunction()
 

@@ -29,7 +29,7 @@ namespace sluice::peer {
 class MilterPeer {
  public:
   static Result<MilterPeer> attach(const Endpoint& endpoint, const Offer& offer = {},
-                                   std::chrono::milliseconds timeout = std::chrono::seconds(10));
+                                   std::chrono::milliseconds timeout = std::chrono::seconds(60));
 
   const Negotiation& negotiation() const { return negotiation_; }
 

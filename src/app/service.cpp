@@ -44,7 +44,7 @@ constexpr Duration kDrain{25'000};  // below systemd's TimeoutStopSec
 // instant ago is no session before the MTA has said its first word.
 constexpr Duration kQuiet{300};
 constexpr Duration kFlush{5'000};
-constexpr Duration kShown{500};  // a look at the history waits so long for what is decided just now
+constexpr Duration kShown{5'000};  // a look at the history waits so long for what is decided just now: a slow disk
 constexpr Duration kStandstill{15'000};  // of the main thread: not healthy
 constexpr int kMallocArenas = 2;
 constexpr int kTickMilliseconds = 1'000;

@@ -75,7 +75,7 @@ class Authentication:
         with SmtpClient(cls.origin.host, cls.origin.port) as client:
             client.say("EHLO desk.far.example")
             client.send("ann@far.example", ["bob@far.test"], text)
-        mails = loopback.wait_until(lambda: cls.origin.mailbox("bob@far.test"), 20, "the signed message")
+        mails = loopback.wait_until(lambda: cls.origin.mailbox("bob@far.test"), loopback.PATIENCE, "the signed message")
         assert mails[-1].count("DKIM-Signature:") == 2, mails[-1]
         # what the delivery has put on top
         return re.sub(r"\A(?:(?:Return-Path|X-Original-To|Delivered-To):.*\n)+", "", mails[-1])
@@ -90,7 +90,7 @@ class Authentication:
         subject = re.search(r"^Subject: (.*)$", text, re.M).group(1)
         self.assertEqual(self.send(text, **options)[:3], "250")
         look = lambda: [mail for mail in self.mta.mailbox("bob@a.test") if f"\nSubject: {subject}\n" in mail]
-        return loopback.wait_until(look, 20, f"a message with subject {subject}")[-1]
+        return loopback.wait_until(look, loopback.PATIENCE, f"a message with subject {subject}")[-1]
 
     def test_what_opendkim_has_signed_passes_in_both_forms(self):
         mail = self.delivered(self.signed)
@@ -113,7 +113,7 @@ class Authentication:
         changed = self.signed.replace("Subject: signed", "Subject:  signed").replace("blanks  and", "blanks and")
         self.assertEqual(self.send(changed)[:3], "250")
         mails = loopback.wait_until(
-            lambda: [m for m in self.mta.mailbox("bob@a.test") if "blanks and" in m], 20, "the changed message")
+            lambda: [m for m in self.mta.mailbox("bob@a.test") if "blanks and" in m], loopback.PATIENCE, "the changed message")
         self.assertIn("dkim=fail (body hash did not verify) header.d=far.example header.s=s1", results(mails[-1])[0])
         self.assertIn("dkim=pass header.d=far.example header.s=s2", results(mails[-1])[0])
 

@@ -78,7 +78,7 @@ class Commands(case.ServerCase):
         crowd = Crowd(cls.mta)
         crowd.__enter__()
         cls.addClassCleanup(crowd.__exit__, None, None, None)
-        loopback.wait_until(lambda: crowd.sessions > 30, 60, "thirty sessions")
+        loopback.wait_until(lambda: crowd.sessions > 30, 3 * loopback.PATIENCE, "thirty sessions")
         cls.ids = {}
         for name, sender, subject in (("LISA-1", "lisa@refused.example", "hello"), ("LISA-2", "lisa@refused.example", "hello"),
                                       ("LOIS-1", "lois@refused.example", "hello"), ("GRETE1", "grete@grey.example", "hello"),
@@ -114,7 +114,7 @@ class Commands(case.ServerCase):
         def logged():
             with open(cls.mta._log, encoding="utf-8") as log:
                 return re.findall(rf" (\w+): milter-reject: END-OF-MESSAGE .*from=<{re.escape(sender)}>", log.read())
-        return loopback.wait_until(logged, 20, "the refusal in Postfix's log")[-1]
+        return loopback.wait_until(logged, loopback.PATIENCE, "the refusal in Postfix's log")[-1]
 
     def check(self, name, *commands, plain=None):
         self.golden.check(self, name, transcript(self.sluice, commands, plain or self.golden.plain))

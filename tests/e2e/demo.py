@@ -82,7 +82,7 @@ class Demo:
             new = self.sluice.decisions()[known:]
             return [d for d in new if d.get("rule", "-") not in ("", "-")] if refused else new
         try:
-            last = loopback.wait_until(decision, 3, "a decision in Sluice's log")[-1]
+            last = loopback.wait_until(decision, loopback.PATIENCE, "a decision in Sluice's log")[-1]
         except loopback.RigError as error:
             self.failures += 1
             print(f"     !! {error}")
@@ -94,7 +94,7 @@ class Demo:
     def delivered(self, reply):
         """Follows one accepted message: its line in Postfix's log and what lies in the mailbox."""
         queue_id = re.search(r"queued as (\w+)", reply).group(1)
-        loopback.wait_until(lambda: f"{queue_id}: removed" in self.postfix.log(), 10, f"{queue_id} to be delivered")
+        loopback.wait_until(lambda: f"{queue_id}: removed" in self.postfix.log(), loopback.PATIENCE, f"{queue_id} to be delivered")
         for line in self.postfix.log().splitlines():
             if f"{queue_id}: to=" in line:
                 print(f"     Postfix: {line[line.index(queue_id):]}")

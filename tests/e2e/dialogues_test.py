@@ -42,7 +42,7 @@ class Dialogues:
         decision = loopback.wait_until(
             lambda: next((d for d in self.sluice.decisions() if f"(id {short_id})" in d.get("msg", "")
                           or d.get("id") == short_id), None),
-            5, f"a decision with id {short_id} in the log")
+            loopback.PATIENCE, f"a decision with id {short_id} in the log")
         self.assertEqual(decision["rule"], rule)
         self.assertEqual(decision["code"], start[:3])
 
@@ -62,10 +62,10 @@ class Dialogues:
         queue_id = self.queue_id(reply)
         self.await_mail(self.mta, "bob@example.com")
         self.assertTrue(any("Subject: first contact" in mail for mail in self.mta.mailbox("bob@example.com")))
-        self.assertIn(queue_id, self.mta.log())
+        loopback.wait_until(lambda: queue_id in self.mta.log(), loopback.PATIENCE, "the queue id in the MTA's log")
         # the decision of the dot carries the MTA's queue id
         self.assertTrue(loopback.wait_until(lambda: any(d.get("qid") == queue_id for d in self.sluice.decisions()),
-                                            5, f"a decision with qid={queue_id}"))
+                                            loopback.PATIENCE, f"a decision with qid={queue_id}"))
         with self.outside() as client:  # known now: no delay
             self.assertEqual(client.send("ann@far.example", ["bob@example.com"], message())[-1][-1][:3], "250")
 

@@ -146,7 +146,7 @@ class Doctor(case.ServerCase):
         sluice = case.Sluice(os.path.join(self.folder, "held"), POLICY, "dns: {servers: [127.0.0.1]}")
         self._servers.append(sluice)
         sluice.start_on_inherited_socket()
-        loopback.wait_until(lambda: sluice.command("status").returncode == 0, 20, "the service")
+        loopback.wait_until(lambda: sluice.command("status").returncode == 0, loopback.PATIENCE, "the service")
         _, lines, _ = self.doctor(sluice=sluice, etc=self.broken("held-etc", smtpd_milters="unix:" + sluice.socket))
         self.assertEqual(self.weights(lines, "bad"), [])
         self.assertIn(f"ok attached: smtpd at {self.good.host}:{self.good.port} asks unix:DIR/held/run/milter.sock", lines)

@@ -86,7 +86,7 @@ class HeaderEdits:
             client.say("EHLO mail.far.example")
             for number, (fields, _) in enumerate(self.cases):
                 self.assertEqual(self.send(client, number, fields)[-1][:3], "250", f"case {number}")
-        mails = loopback.wait_until(lambda: self.all_delivered(), 60, f"{CASES} messages")
+        mails = loopback.wait_until(lambda: self.all_delivered(), 3 * loopback.PATIENCE, f"{CASES} messages")
         for number, (fields, edits) in enumerate(self.cases):
             with self.subTest(case=number, edits=[action(e) for e in edits], fields=fields):
                 self.assertEqual(self.comparable(own_fields(mails[number])), self.comparable(edited(fields, edits)))

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import threading
 import time
 
@@ -142,7 +141,7 @@ class Traffic:
         for thread in self._threads:
             thread.join()
         try:
-            loopback.wait_until(lambda: len(self.mta.mailbox("bob@a.test")) >= len(self.accepted), 60, "deliveries")
+            loopback.wait_until(lambda: len(self.mta.mailbox("bob@a.test")) >= len(self.accepted), loopback.PATIENCE, "deliveries")
         except loopback.RigError:
             pass  # counted below
         delivered = [int(re.search(r"^Subject: number (\d+)", mail, re.M).group(1))
@@ -262,8 +261,7 @@ class Round:
     def __init__(self, mta_class, accident, rate, patience_ms=0):
         self.name, kind, seconds, happen = accident
         self.faults = []
-        folder = tempfile.mkdtemp(prefix="sluice-redis-")
-        os.chmod(folder, 0o711)
+        folder = loopback.make_folder("sluice-redis-")
         servers = []
         try:
             setup = kind(f"{folder}/redis")

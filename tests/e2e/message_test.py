@@ -52,7 +52,7 @@ class Messages:
         """The one message in the mailbox with that subject, once it is there."""
         def look():
             return [mail for mail in self.mta.mailbox("bob@a.test") if f"Subject: {subject}\n" in mail]
-        found = loopback.wait_until(look, 10, f"a message with subject {subject}")
+        found = loopback.wait_until(look, loopback.PATIENCE, f"a message with subject {subject}")
         self.assertEqual(len(found), 1)
         return found[0]
 
@@ -75,7 +75,7 @@ class Messages:
 
     def test_quarantine_holds_the_message(self):
         self.assertEqual(self.send("hold me")[-1][:3], "250")
-        loopback.wait_until(self.is_held, 10, "a held message in the queue")
+        loopback.wait_until(self.is_held, loopback.PATIENCE, "a held message in the queue")
         self.assertEqual(self.count("hold me"), 0)
 
     def test_discard_tells_the_client_that_all_is_well(self):

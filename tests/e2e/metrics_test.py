@@ -32,11 +32,11 @@ class Metrics(case.ServerCase):
 
     def get(self, path, **fields):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=fields)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return answer.read().decode(), answer.headers
 
     def status_of(self, method, path, **fields):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         connection.request(method, path, headers=fields)
         answer = connection.getresponse()
         answer.read()
@@ -60,7 +60,7 @@ class Metrics(case.ServerCase):
 
     def test_under_load_a_strict_parser_reads_every_scrape_and_counters_only_rise(self):
         with Crowd(self.mta) as crowd:
-            loopback.wait_until(lambda: crowd.sessions > 30, 60, "thirty sessions")
+            loopback.wait_until(lambda: crowd.sessions > 30, 3 * loopback.PATIENCE, "thirty sessions")
             scrapes = [self.scrape() for _ in range(8)]
         for name, labels in (("sluice_decisions_total", {"stage": "rcpt", "action": "reject", "rule": "evil-domain"}),
                              ("sluice_messages_accepted_total", {}), ("sluice_sessions_total", {}),
@@ -78,7 +78,7 @@ class Metrics(case.ServerCase):
         self.assertEqual(self.value(last, "sluice_store_available"), 1)
         # Looked up at most every 15 s: it costs the store a walk.
         loopback.wait_until(lambda: (self.value(self.scrape(), "sluice_limit_utilisation_ratio", limit="per-sender") or 0) > 0,
-                            40, "the fullest counter", interval=1)
+                            loopback.PATIENCE, "the fullest counter", interval=1)
         self.assertEqual(self.value(last, "sluice_policy_info", policy="history"), 1)
         samples = [sample for family in last.values() for sample in family.samples]
         self.assertLess(len(samples), 2000)

@@ -31,7 +31,7 @@ class MtaMode(case.ServerCase):
     def play(self, files):
         """Lines of the run by their first word: {"ok": [...], "FAIL": [...], "skip": [...]}."""
         run = subprocess.run([os.environ["SLUICE_BIN"], "test", *files, "--mta", f"127.0.0.1:{self.mta.port}",
-                              "--listen", f"unix:{self.socket}"], capture_output=True, text=True, timeout=280, check=False)
+                              "--listen", f"unix:{self.socket}"], capture_output=True, text=True, timeout=900, check=False)
         lines = {"ok": [], "FAIL": [], "skip": []}
         for line in run.stdout.splitlines():
             found = re.match(r"(ok|FAIL|skip)\s+(.*)", line)

@@ -11,9 +11,9 @@
 import os
 import random
 import re
+import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 
@@ -52,7 +52,6 @@ class Proof:
     """
 
     def __init__(self, folder, keeps_socket=False, rules=""):
-        os.chmod(folder, 0o711)
         self.sluice = Sluice(os.path.join(folder, "sluice"), policy(0, rules), "reply: {id: false}")
         self.sluice.start_on_inherited_socket() if keeps_socket else self.sluice.start()
         self.mta = Postfix(os.path.join(folder, "postfix"), milters=[self.sluice.spec], domains=("a.test",), users="*").start()
@@ -119,7 +118,7 @@ class Proof:
         for thread in self._threads:
             thread.join()
         try:
-            loopback.wait_until(lambda: len(self.mta.mailbox("bob@a.test")) >= len(self.accepted), 60, "all deliveries")
+            loopback.wait_until(lambda: len(self.mta.mailbox("bob@a.test")) >= len(self.accepted), loopback.PATIENCE, "all deliveries")
         except loopback.RigError as error:
             print(error)
         delivered = [int(re.search(r"^Subject: (?:number|never) (\d+)", mail, re.M).group(1))
@@ -174,7 +173,7 @@ def signals(proof, rounds):
             client.say("MAIL FROM:<ann@far.example>")
             return client.say("RCPT TO:<never@a.test>")[-1] == line
     try:
-        loopback.wait_until(last_is_in_force, 10, "the policy of the last SIGHUP")
+        loopback.wait_until(last_is_in_force, loopback.PATIENCE, "the policy of the last SIGHUP")
     except loopback.RigError as error:
         print(error)
         return False
@@ -189,13 +188,16 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] not in PROOFS:
         print(__doc__, file=sys.stderr)
         return 64
-    with tempfile.TemporaryDirectory(prefix="sluice-proof-") as folder:
+    folder = loopback.make_folder("sluice-proof-")
+    try:
         proof = Proof(folder)
         held = False
         try:
             held = PROOFS[sys.argv[1]](proof, int(sys.argv[2]))
         finally:
             held = proof.finish() and held
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     print("holds" if held else "FAILED")
     return 0 if held else 1
 

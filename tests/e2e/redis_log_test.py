@@ -38,7 +38,7 @@ class Log(case.ServerCase):
 
     def await_line(self, sluice, pattern):
         try:
-            loopback.wait_until(lambda: re.search(pattern, sluice.log(), re.M), 30, pattern)
+            loopback.wait_until(lambda: re.search(pattern, sluice.log(), re.M), loopback.PATIENCE, pattern)
         except loopback.RigError as error:
             self.fail(f"{error}:\n{sluice.log()}")
 

@@ -75,7 +75,7 @@ class Sandbox(case.ServerCase):
         cls.sluice = SandboxedSluice(os.path.join(cls.folder, "sluice"), POLICY + MORE, settings)
         cls.sluice.hand_over(USER)
         cls._servers.append(cls.sluice)
-        cls.sluice.start(30)
+        cls.sluice.start()
         cls.mta = cls.start_mta("postfix", [cls.sluice.spec], domains=("a.test",), users="*")
 
     def tearDown(self):
@@ -105,7 +105,7 @@ class Sandbox(case.ServerCase):
         self.assertFalse(self.say("dns@a.test").startswith("5"))
         self.assertTrue(self.say(content="buy now").startswith("541"))
         with Crowd(self.mta, clients=6) as crowd:
-            loopback.wait_until(lambda: crowd.sessions > 40, 120, "forty sessions")
+            loopback.wait_until(lambda: crowd.sessions > 40, 3 * loopback.PATIENCE, "forty sessions")
 
     def test_every_command_that_talks_to_it(self):
         self.say("grey@a.test")
@@ -120,14 +120,14 @@ class Sandbox(case.ServerCase):
 
     def test_the_admin_port(self):
         for path in ("metrics", "healthz", "readyz", "", "page.js", "api/status", "api/history", "api/series?what=rule", "api/near"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=90) as answer:
                 self.assertEqual(answer.status, 200)
 
     def test_signals_and_a_restart(self):
         self.sluice.hang_up()
-        loopback.wait_until(lambda: "reloaded" in self.sluice.log(), 20, "the reload")
+        loopback.wait_until(lambda: "reloaded" in self.sluice.log(), loopback.PATIENCE, "the reload")
         self.assertEqual(self.sluice.stop(), 0)
-        self.sluice.start(30)
+        self.sluice.start()
         self.assertTrue(self.say().startswith("250"))
 
 

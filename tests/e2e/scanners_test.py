@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import unittest
@@ -17,11 +16,10 @@ from rig import case, loopback, scanners
 from rig.smtp_client import SmtpClient, message
 
 POLICY = os.path.join(case.REPOSITORY, "policies", "content.yaml")
-PATIENCE = 120  # for what has to happen, on a busy machine
+PATIENCE = 180  # for what has to happen, on a busy machine
 
 _started = {}
-_folder = tempfile.mkdtemp(prefix="sluice-scanners-")
-os.chmod(_folder, 0o711)
+_folder = loopback.make_folder("sluice-scanners-")
 
 
 def scanner(kind):

@@ -10,8 +10,8 @@ the dot, and each reload brings another one: whoever is told of two generations 
 
 import random
 import re
+import shutil
 import sys
-import tempfile
 import threading
 import time
 
@@ -121,7 +121,7 @@ class Upgrade:
         if code != 0:
             self.wrong.append(f"the service ended with {code}")
         self.sluice.start_on_inherited_socket()
-        loopback.wait_until(lambda: self.sluice.command("status").returncode == 0, 30, "the service after a restart")
+        loopback.wait_until(lambda: self.sluice.command("status").returncode == 0, loopback.PATIENCE, "the service after a restart")
         self.slowest_return = max(self.slowest_return, time.monotonic() - began)
         self.restarts += 1
 
@@ -148,12 +148,15 @@ class Upgrade:
 
 
 def prove(restarts, reloads):
-    with tempfile.TemporaryDirectory(prefix="sluice-proof-") as folder:
+    folder = loopback.make_folder("sluice-proof-")
+    try:
         upgrade = Upgrade(folder)
         try:
             upgrade.run(restarts, reloads)
         finally:
             held = upgrade.finish()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return held
 
 

@@ -7,7 +7,7 @@ import time
 
 import upgrade
 from lifecycle_test import POLICY
-from rig import case
+from rig import case, loopback
 from rig.milter_client import MilterClient
 
 
@@ -18,8 +18,14 @@ class Restart(case.ServerCase):
         self.sluice.start_on_inherited_socket()
         self.client().close()
 
-    def client(self, silent=0.0):
-        return MilterClient(self.sluice.socket, helo=None, silent=silent)
+    def client(self, before=None):
+        return MilterClient(self.sluice.socket, helo=None, before=before)
+
+    def terminate(self):
+        """Asks it to end, and waits until it takes nobody any more."""
+        told = self.sluice.log().count("stopping: ")
+        self.sluice.terminate()
+        loopback.wait_until(lambda: self.sluice.log().count("stopping: ") > told, loopback.PATIENCE, "the beginning of the end")
 
     def refused(self, client):
         client.helo("client.far.example")
@@ -29,27 +35,52 @@ class Restart(case.ServerCase):
         return said
 
     def test_who_has_connected_an_instant_before_the_end_is_served(self):
-        for _ in range(3):
-            threading.Timer(0.05, self.sluice.terminate).start()
-            self.assertEqual(self.refused(self.client(silent=0.1)), "550 5.7.1 here")
-            self.assertEqual(self.sluice.wait(30), 0)
-            self.sluice.start_on_inherited_socket()
+        served = 0
+        while served < 3:
+            said, in_time = [], []
+
+            def late():
+                self.sluice.terminate()
+                in_time.append(time.monotonic() + 0.2)  # 300 ms without a word are given; this thread may be stopped too
+
+            def connect():
+                try:
+                    client = self.client(late)
+                except OSError as error:
+                    said.append(repr(error) if time.monotonic() < in_time[0] else "too late")
+                else:
+                    said.append(self.refused(client))
+            connecting = threading.Thread(target=connect)
+            connecting.start()
+            self.assertEqual(self.sluice.wait(loopback.PATIENCE), 0)
+            self.sluice.start_on_inherited_socket()  # who was in the queue still is served by the next one
+            connecting.join()
+            self.assertIn(said[0], ("550 5.7.1 here", "too late"))
+            served += said[0] != "too late"
             self.client().close()
 
     def test_who_is_slow_with_the_first_word_is_served_while_others_are(self):
         other, said = self.client(), []
-        slow = [threading.Thread(target=lambda s=silent: said.append(self.refused(self.client(s))))
+        connected, ending = threading.Semaphore(0), threading.Event()
+
+        def pause(seconds):
+            connected.release()
+            ending.wait(loopback.PATIENCE)
+            time.sleep(seconds)
+        slow = [threading.Thread(target=lambda s=silent: said.append(self.refused(self.client(lambda: pause(s)))))
                 for silent in (0.3, 0.6, 0.9, 1.2)]
         for thread in slow:
             thread.start()
-        time.sleep(0.05)
-        self.sluice.terminate()
+        for _ in slow:
+            self.assertTrue(connected.acquire(timeout=loopback.PATIENCE))
+        self.terminate()
+        ending.set()
         for thread in slow:
             thread.join()
         self.assertEqual(said, ["550 5.7.1 here"] * 4)
         self.assertTrue(self.sluice.is_running(), "a session is open")
         self.assertEqual(self.refused(other), "550 5.7.1 here")
-        self.assertEqual(self.sluice.wait(30), 0)
+        self.assertEqual(self.sluice.wait(loopback.PATIENCE), 0)
 
     def test_who_connects_while_nobody_is_there_waits(self):
         self.assertEqual(self.sluice.stop(), 0)
@@ -66,13 +97,12 @@ class Restart(case.ServerCase):
         old = self.client()
         old.helo("client.far.example")
         self.sluice.write_policy(POLICY.format(text="there"))
-        self.sluice.terminate()
-        time.sleep(0.2)
+        self.terminate()
         said = []
         new = threading.Thread(target=lambda: said.append(self.refused(self.client())))
         new.start()
         self.assertEqual(self.refused(old), "550 5.7.1 here")
-        self.assertEqual(self.sluice.wait(30), 0)
+        self.assertEqual(self.sluice.wait(loopback.PATIENCE), 0)
         self.sluice.start_on_inherited_socket()
         new.join()
         self.assertEqual(said, ["550 5.7.1 there"])

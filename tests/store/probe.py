@@ -39,11 +39,11 @@ class Probe:
     def call(self, name, *words):
         """`answered 1`, `not-done WHY` or `unknown WHY`."""
         self._say(" ".join(["call", name, *map(str, words)]))
-        return self._answers.get(timeout=20)
+        return self._answers.get(timeout=loopback.PATIENCE)
 
     def health(self):
         self._say("health")
-        return json.loads(self._answers.get(timeout=20))
+        return json.loads(self._answers.get(timeout=loopback.PATIENCE))
 
     def load(self, rate, seconds):
         self._say(f"load {rate} {int(seconds * 1000)}")
@@ -55,7 +55,7 @@ class Probe:
     def report(self, seconds=60):
         return json.loads(self._loads.get(timeout=seconds))
 
-    def answers_again(self, key, seconds=20, name="count"):
+    def answers_again(self, key, seconds=loopback.PATIENCE, name="count"):
         """Calls until one is answered; how long that took, in seconds."""
         begun = time.monotonic()
         while not (answer := self.call(name, key)).startswith("answered"):
@@ -66,4 +66,4 @@ class Probe:
 
     def stop(self):
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(loopback.PATIENCE)

@@ -22,10 +22,10 @@ std::size_t number_from(const char* name, std::size_t otherwise) {
 std::string replies(const Endpoint& endpoint, const std::string& bytes) {
   auto link = Link::open(endpoint);
   REQUIRE(link);
-  (void)link->send(bytes, 10s);
+  (void)link->send(bytes, 90s);
   std::string all;
   while (true) {
-    const auto more = link->receive(20s);
+    const auto more = link->receive(90s);
     if (!more && more.error().what.starts_with("no answer")) return all + "(stays open)";
     if (!more || more->empty()) return all;
     all += *more;

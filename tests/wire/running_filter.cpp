@@ -1,12 +1,9 @@
 #include "running_filter.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,13 +14,15 @@
 #include <stdexcept>
 #include <thread>
 
+#include "../free_port.h"
+
 namespace sluice::wire_test {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr auto kStartPatience = 20s;  // sanitizer builds on a loaded machine start slowly
+constexpr auto kStartPatience = 90s;  // sanitizer builds on a loaded machine start slowly
 constexpr auto kPollStep = 10ms;
 
 std::string environment(const char* name) {
@@ -66,16 +65,9 @@ peer::Endpoint unix_endpoint(const ScratchFolder& folder) {
 }  // namespace
 
 peer::Endpoint free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool is_bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
-                        ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(fd);
-  if (!is_bound) throw std::runtime_error("no free port");
-  return {{}, "127.0.0.1", ntohs(address.sin_port)};
+  const int port = testing::free_port();
+  if (port == 0) throw std::runtime_error("no free port");
+  return {{}, "127.0.0.1", static_cast<std::uint16_t>(port)};
 }
 
 namespace {
@@ -103,7 +95,9 @@ std::vector<std::string> service_command(const ScratchFolder& folder, const Serv
 }  // namespace
 
 ScratchFolder::ScratchFolder() {
-  std::string name = (fs::temp_directory_path() / "sluice-wire-XXXXXX").string();
+  // A unix socket's path has 107 characters at most.
+  const fs::path place = fs::temp_directory_path();
+  std::string name = ((place.string().size() < 60 ? place : "/tmp") / "sluice-wire-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
   path_ = name;
 }

@@ -104,7 +104,7 @@ class SluiceFilter {
 
 std::string engine_under_test();
 
-// A port of 127.0.0.1 that was free a moment ago.
+// A port of 127.0.0.1 that no other test is given.
 peer::Endpoint free_port();
 
 }  // namespace sluice::wire_test

@@ -188,7 +188,7 @@ TEST_CASE("sessions: a quit for a new connection begins afresh on the same socke
   REQUIRE(passes(peer.end_of_body()));
   std::string out;
   append_bare(out, Command::QuitForNewConnection);
-  REQUIRE(peer.link().send(out, 1s));
+  REQUIRE(peer.link().send(out, 60s));
   REQUIRE(passes(peer.connect({"other.example", '4', 25, "198.51.100.7"})));
   REQUIRE(passes(peer.helo("second.far.example")));
   REQUIRE(passes(peer.mail({"<eve@far.example>"})));
@@ -208,7 +208,7 @@ TEST_CASE("sessions: one that began before a reload keeps its policy") {
     return said(after.rcpt({"<x@here.example>"}));
   };
   std::string seen;
-  for (int i = 0; i < 100 && seen != "450 4.7.1 one"; ++i) {
+  for (int i = 0; i < 1'000 && seen != "450 4.7.1 one"; ++i) {
     std::this_thread::sleep_for(50ms);
     seen = answer_of_new();
   }
@@ -232,23 +232,27 @@ TEST_CASE("sessions: about a recipient that the MTA refuses anyway nothing is de
 TEST_CASE("sessions: an answer that is delayed delays nobody else") {
   SluiceFilter filter(
       {"sluice: 1\npolicy: slow\nrules:\n  - rule: slow\n    stage: rcpt\n"
-       "    when: rcpt.localpart == \"slow\"\n    then: delay 3s\n",
+       "    when: rcpt.localpart == \"slow\"\n    then: delay 8s\n",
        kNoId});
   std::vector<std::jthread> slow;
   slow.reserve(20);
-  std::atomic<int> answered = 0;
-  // libmilter's pool sleeps in its threads and may leave one delayed session behind another: three
-  // seconds become six, nine or more beside other work. The wire engine has timers.
-  const bool is_libmilter = engine_under_test() == "libmilter";
-  const std::chrono::milliseconds patience = is_libmilter ? 61s : 10s;
+  std::atomic<int> asked = 0, answered = 0, too_early = 0;
+  // libmilter's pool sleeps in its threads and may leave one delayed session behind another: eight
+  // seconds become sixteen or more beside other work. The wire engine has timers.
   for (int i = 0; i < 20; ++i)
     slow.emplace_back([&] {
-      auto peer = MilterPeer::attach(filter->endpoint(), {}, patience);
-      if (peer && passes(peer->connect()) && passes(peer->helo("slow.far.example")) &&
-          passes(peer->mail({"<ann@far.example>"})) && passes(peer->rcpt({"<slow@here.example>"})))
-        ++answered;
+      auto peer = MilterPeer::attach(filter->endpoint(), {}, 160s);
+      if (!peer || !passes(peer->connect()) || !passes(peer->helo("slow.far.example")) ||
+          !passes(peer->mail({"<ann@far.example>"})))
+        return;
+      const auto sent = std::chrono::steady_clock::now();
+      ++asked;
+      if (passes(peer->rcpt({"<slow@here.example>"}))) ++answered;
+      if (std::chrono::steady_clock::now() - sent < 7'900ms) ++too_early;
     });
-  std::this_thread::sleep_for(500ms);
+  for (int i = 0; i < 6'000 && asked < 20; ++i) std::this_thread::sleep_for(10ms);
+  CHECK(asked == 20);
+  std::this_thread::sleep_for(100ms);
   const auto begin = std::chrono::steady_clock::now();
   MilterPeer peer = greeted(filter->endpoint());
   for (int i = 0; i < 20; ++i) {
@@ -256,11 +260,10 @@ TEST_CASE("sessions: an answer that is delayed delays nobody else") {
     REQUIRE(passes(peer.rcpt({"<bob@here.example>"})));
     REQUIRE(passes(peer.end_of_body()));
   }
-  CHECK(std::chrono::steady_clock::now() - begin < 1500ms);
-  CHECK(answered == 0);
+  CHECK(std::chrono::steady_clock::now() - begin < 6s);
   slow.clear();
   CHECK(answered == 20);
-  CHECK(std::chrono::steady_clock::now() - begin > 2s);
+  CHECK(too_early == 0);
 }
 
 TEST_CASE("sessions: beyond the cap an MTA is turned away, below it served again") {
@@ -273,7 +276,7 @@ TEST_CASE("sessions: beyond the cap an MTA is turned away, below it served again
   held.pop_back();
   // The filter learns of the end a moment later.
   auto next = MilterPeer::attach(filter->endpoint(), {}, 2s);
-  for (int i = 0; i < 50 && !next; ++i) {
+  for (int i = 0; i < 600 && !next; ++i) {
     std::this_thread::sleep_for(100ms);
     next = MilterPeer::attach(filter->endpoint(), {}, 2s);
   }
@@ -304,17 +307,20 @@ TEST_CASE("sessions: over TCP no answer waits for a delayed acknowledgement") {
   CHECK(peer.negotiation().takes(Event::Data) == !is_wire);
   std::string lone_macros;
   append_macros(lone_macros, Command::Data, {{"i", "4fRQ"}});
-  constexpr int kMessages = 30;
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < kMessages; ++i) {
+  // A delayed acknowledgement takes 40 ms, and would come in each message: a dozen quick ones show
+  // that there is none, however many are slow on a busy machine.
+  constexpr int kQuickOnes = 12, kMost = 600;
+  int quick = 0;
+  for (int i = 0; i < kMost && quick < kQuickOnes; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
     REQUIRE(passes(peer.mail({"<ann@far.example>"})));
     REQUIRE(passes(peer.rcpt({"<bob@here.example>"})));
-    if (is_wire) REQUIRE(peer.link().send(lone_macros, 1s));
+    if (is_wire) REQUIRE(peer.link().send(lone_macros, 60s));
     REQUIRE(passes(peer.data()));
     const auto answer = peer.end_of_body();
     REQUIRE(passes(answer));
     CHECK(answer->edits.size() == 1);
+    quick += std::chrono::steady_clock::now() - begin < 35ms ? 1 : 0;
   }
-  // A single delayed acknowledgement (40 ms) in each message would be 1.2 s.
-  CHECK(std::chrono::steady_clock::now() - begin < 30ms * kMessages);
+  CHECK(quick == kQuickOnes);
 }

@@ -18,7 +18,7 @@ using peer::MilterPeer;
 
 // Negotiates; a failure fails the test.
 inline MilterPeer attached(const peer::Endpoint& endpoint, const peer::Offer& offer = {}) {
-  auto peer = MilterPeer::attach(endpoint, offer, std::chrono::seconds(30));
+  auto peer = MilterPeer::attach(endpoint, offer, std::chrono::seconds(90));
   if (!peer) FAIL(peer.error().what);
   return std::move(*peer);
 }

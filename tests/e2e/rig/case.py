@@ -7,7 +7,6 @@ run (CTest shows that as skipped; the reason is printed).
 import os
 import shutil
 import sys
-import tempfile
 import unittest
 
 from . import loopback
@@ -29,8 +28,7 @@ class ServerCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
-        os.chmod(cls.folder, 0o711)  # the MTA's own users must reach what is theirs in it
+        cls.folder = loopback.make_folder("sluice-e2e-")
         cls._servers = []
         cls.addClassCleanup(cls._clean_up)
 
@@ -68,10 +66,10 @@ class ServerCase(unittest.TestCase):
     def connect(cls, mta, source=None):
         return SmtpClient(mta.host, mta.port, source=source)
 
-    def await_mail(self, mta, address, count=1, seconds=10):
+    def await_mail(self, mta, address, count=1, seconds=loopback.PATIENCE):
         """The mailbox of an address once it holds `count` messages."""
         return loopback.wait_until(lambda: (lambda box: box if len(box) >= count else None)(mta.mailbox(address)),
-                                   seconds, f"{count} messages for {address}; log: {loopback.tail(mta._log, 5)}")
+                                   seconds, lambda: f"{count} messages for {address}; log: {loopback.tail(mta._log, 5)}")
 
 
 def main():

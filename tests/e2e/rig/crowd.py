@@ -2,6 +2,7 @@
 
 import threading
 
+from . import loopback
 from .smtp_client import ConnectionClosed, SmtpClient, message
 
 SENDERS = ["ann@far.example", "bad@evil.example", "carl@near.example"]
@@ -24,7 +25,7 @@ class Crowd:
     def __exit__(self, *_):
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(loopback.PATIENCE)
 
     def _run(self, number):
         turn = number

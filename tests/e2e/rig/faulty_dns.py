@@ -16,8 +16,8 @@ import socket
 import struct
 import threading
 
+from . import loopback
 from .name_server import _read_question
-from .nsd import free_dns_port
 
 _SERVFAIL, _NXDOMAIN = 2, 3
 
@@ -33,7 +33,7 @@ class FaultyDns:
     def __init__(self, upstream):
         host, port = upstream.split(":")
         self._upstream = (host, int(port))
-        self.port = free_dns_port()
+        self.port = loopback.free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._faults = {}
         self._lock = threading.Lock()
@@ -114,7 +114,7 @@ class FaultyDns:
 
     def _serve_connection(self, connection):
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             try:
                 while True:
                     query = _read_frame(connection)
@@ -150,10 +150,10 @@ class FaultyDns:
     def _ask(self, query, transport):
         if transport == "udp":
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
-                upstream.settimeout(5)
+                upstream.settimeout(60)
                 upstream.sendto(query, self._upstream)
                 return upstream.recv(65535)
-        with socket.create_connection(self._upstream, timeout=5) as upstream:
+        with socket.create_connection(self._upstream, timeout=60) as upstream:
             upstream.sendall(struct.pack("!H", len(query)) + query)
             return _read_frame(upstream)
 

@@ -9,16 +9,17 @@ class MilterClient:
     """One session with a filter at a unix socket; nothing is negotiated away, so everything is answered.
 
     An OSError of the constructor: nobody listens there; ConnectionError later: the filter ended the session.
-    `silent`: seconds between the connection and the first word. `slowest`: the longest wait for an answer so far, in seconds.
+    `before`: is called between the connection and the first word. `slowest`: the longest wait for an answer so far, in seconds.
     """
 
-    def __init__(self, path, client="203.0.113.9", helo="client.far.example", silent=0.0):
+    def __init__(self, path, client="203.0.113.9", helo="client.far.example", before=None):
         self.slowest = 0.0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(20)
+        self._socket.settimeout(90)
         self._socket.connect(path)
         self._buffer = b""
-        time.sleep(silent)
+        if before:
+            before()
         self.ask(b"O", struct.pack("!III", 6, 0x1FF, 0))
         self.ask(b"C", b"[" + client.encode() + b"]\0" + b"4" + struct.pack("!H", 4711) + client.encode() + b"\0")
         if helo:

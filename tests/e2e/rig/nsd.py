@@ -6,7 +6,6 @@ not exist (NXDOMAIN), as it would be behind a real resolver.
 
 import os
 import shutil
-import socket
 import subprocess
 
 from . import loopback
@@ -46,7 +45,7 @@ class Nsd:
         if not program:
             raise loopback.Unavailable("nsd is not installed (scripts/setup test)")
         self.folder = os.path.abspath(folder)
-        self.port = free_dns_port()
+        self.port = loopback.free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._program = program
         self._process = None
@@ -71,22 +70,9 @@ class Nsd:
             if self._process.poll() is not None:
                 raise loopback.RigError(f"nsd ended at once: {loopback.tail(log, 20)}")
             return loopback.accepts("127.0.0.1", self.port)
-        loopback.wait_until(listening, 15, f"nsd on port {self.port}: {loopback.tail(log)}")
+        loopback.wait_until(listening, loopback.PATIENCE, lambda: f"nsd on port {self.port}: {loopback.tail(log)}")
         return self
 
     def stop(self):
         loopback.end(self._process)
         self._process = None
-
-
-def free_dns_port():
-    """A port of 127.0.0.1 that is free for UDP and TCP."""
-    for _ in range(100):
-        port = loopback.free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise loopback.RigError("no port is free for UDP and TCP")

@@ -53,11 +53,11 @@ class OpenDkim:
         # RFC 8463: the last 32 bytes of the structure, the key itself
         return kind, (public[16:] if kind == "ed25519" else public)
 
-    def start(self, seconds=10):
+    def start(self, seconds=loopback.PATIENCE):
         with open(self._log, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(["opendkim", "-f", "-x", self._configuration], stdin=subprocess.DEVNULL,
                                              stdout=log, stderr=log, env={"PATH": _PATH}, start_new_session=True)
-        loopback.wait_until(self._listening, seconds, f"opendkim on {self.spec}")
+        loopback.wait_until(self._listening, seconds, lambda: f"opendkim on {self.spec}: {loopback.tail(self._log)}")
         return self
 
     def _listening(self):

@@ -195,7 +195,7 @@ class Postfix:
             if self._process.poll() is not None:
                 raise loopback.RigError(f"Postfix ended at once: {loopback.tail(self._log)}")
             return loopback.accepts(self.host, self.port)
-        loopback.wait_until(listening, 15, f"Postfix on port {self.port}; its log: {loopback.tail(self._log)}")
+        loopback.wait_until(listening, loopback.PATIENCE, lambda: f"Postfix on port {self.port}; its log: {loopback.tail(self._log)}")
 
     def stop(self):
         loopback.end(self._process)

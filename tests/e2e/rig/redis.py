@@ -4,7 +4,6 @@ configuration and the user that we ship, ended by their own ids."""
 import ctypes
 import hashlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -21,24 +20,11 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def free_bus_port():
-    """A port whose Cluster bus (10000 above) is free as well, both below those that clients are given."""
-    while True:
-        port = random.randrange(10_000, 22_000)
-        try:
-            for each in (port, port + 10_000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", each))
-            return port
-        except OSError:
-            continue
-
-
 class RedisError(Exception):
     """An error reply."""
 
 
-def ask(port, *words, seconds=5):
+def ask(port, *words, seconds=60):
     """One command; the reply as str, int, list or None. RedisError, or OSError when nobody answers."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as link:
         parts = [str(word).encode() for word in words]
@@ -69,7 +55,7 @@ class Redis:
         if shutil.which("redis-server") is None:
             raise loopback.Unavailable("redis-server is not installed")
         self.folder = os.path.abspath(folder)
-        self.port = port or free_bus_port()
+        self.port = port or loopback.free_port(and_above=[10_000])  # where its Cluster bus is
         self.at = f"127.0.0.1:{self.port}"
         self._sentinel = sentinel
         self._process = None
@@ -78,6 +64,8 @@ class Redis:
         lines = [f"port {self.port}", "bind 127.0.0.1", f'dir "{self.folder}"', "daemonize no",
                  f'logfile "{self.folder}/log"']
         if not sentinel:
+            # As shipped, but for the disk: a slow one would hold the server up for as long as others take for dead.
+            settings = ["appendfsync no", *settings]
             lines += [f"include {REPOSITORY}/config/redis.conf", f"aclfile {self._users()}"]
         with open(self._configuration, "w", encoding="utf-8") as file:
             file.write("\n".join([*lines, *settings]) + "\n")
@@ -99,14 +87,14 @@ class Redis:
 
     def start(self):
         self.spawn()
-        loopback.wait_until(self._answers, 20, f"redis-server: {loopback.tail(self.folder + '/log')}")
+        loopback.wait_until(self._answers, loopback.PATIENCE, lambda: f"redis-server: {loopback.tail(self.folder + '/log')}")
         return self
 
     def _answers(self):
         if self._process.poll() is not None:
             raise loopback.RigError(f"redis-server ended: {loopback.tail(self.folder + '/log')}")
         try:
-            return ask(self.port, "PING", seconds=1) == "PONG"
+            return ask(self.port, "PING", seconds=10) == "PONG"
         except (OSError, RedisError):
             return False
 
@@ -115,7 +103,7 @@ class Redis:
 
     def role(self):
         try:
-            return ask(self.port, "ROLE", seconds=1)[0]
+            return ask(self.port, "ROLE", seconds=2)[0]
         except (OSError, RedisError):
             return "away"
 
@@ -161,7 +149,7 @@ class Single(_Several):
 class Watched(_Several):
     """A master, two replicas and three Sentinels that call it `mail`."""
 
-    def __init__(self, folder, down_after=1000):
+    def __init__(self, folder, down_after=2000):
         guard = ["min-replicas-to-write 1", "min-replicas-max-lag 2", "repl-diskless-sync yes",
                  "repl-diskless-sync-delay 0"]
         first = Redis(f"{folder}/r0", guard)
@@ -177,7 +165,7 @@ class Watched(_Several):
     def start(self):
         for server in self.servers:
             server.start()
-        loopback.wait_until(self._stands, 40, "Sentinels that know each other and both replicas")
+        loopback.wait_until(self._stands, loopback.PATIENCE, "Sentinels that know each other and both replicas")
         return self
 
     def _stands(self):
@@ -200,13 +188,13 @@ class Watched(_Several):
         def stands():
             new = self.master()
             return new is not but and new.role() == "master" and "state=online" in new.ask("INFO", "replication")
-        loopback.wait_until(stands, 40, "another master")
+        loopback.wait_until(stands, loopback.PATIENCE, "another master")
 
 
 class Clustered(_Several):
     """Three masters with a replica each."""
 
-    def __init__(self, folder, node_timeout=1000):
+    def __init__(self, folder, node_timeout=2000):
         settings = ["cluster-enabled yes", f"cluster-node-timeout {node_timeout}",
                     "cluster-require-full-coverage no", "cluster-replica-validity-factor 0",
                     "repl-diskless-sync yes", "repl-diskless-sync-delay 0"]
@@ -227,13 +215,13 @@ class Clustered(_Several):
         self._each_knows(6)
         for i, server in enumerate(self.servers[3:]):
             self._replicate(server, masters[i])
-        loopback.wait_until(self._stands, 40, "a Cluster whose state is ok")
+        loopback.wait_until(self._stands, loopback.PATIENCE, "a Cluster whose state is ok")
         return self
 
     def _each_knows(self, count):
         loopback.wait_until(lambda: all(len(s.ask("CLUSTER", "NODES").splitlines()) == count and
                                         "handshake" not in s.ask("CLUSTER", "NODES") for s in self.servers),
-                            40, "nodes that know each other")
+                            loopback.PATIENCE, "nodes that know each other")
 
     def _replicate(self, server, master):
         def accepted():
@@ -241,7 +229,7 @@ class Clustered(_Several):
                 return server.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID")) == "OK"
             except RedisError:  # not known yet
                 return False
-        loopback.wait_until(accepted, 20, "a replica that knows its master")
+        loopback.wait_until(accepted, loopback.PATIENCE, "a replica that knows its master")
 
     def _stands(self):
         return all("cluster_state:ok" in s.ask("CLUSTER", "INFO") for s in self.servers) and all(
@@ -272,7 +260,7 @@ class Clustered(_Several):
 
     def settled(self, but, key):
         by = next(s for s in self.servers if s is not but)
-        loopback.wait_until(lambda: self.owner(key, by) is not but, 40, "another master of the slot")
+        loopback.wait_until(lambda: self.owner(key, by) is not but, loopback.PATIENCE, "another master of the slot")
 
     def begin_move(self, key):
         """Half way: the slot is migrating here and importing there. Returns (source, target)."""

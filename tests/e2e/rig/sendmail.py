@@ -62,7 +62,7 @@ class Sendmail:
 
     def __init__(self, folder, milters=(), domains=("a.test", "b.test"), users=("alice", "bob", "postmaster"),
                  tls=False, sasl=None, lines=(), hostname="mx.a.test", port=None, failure="T",
-                 timeouts="C:10s;S:10s;R:10s;E:30s"):
+                 timeouts="C:60s;S:60s;R:60s;E:2m"):
         if os.geteuid() != 0:
             raise loopback.Unavailable("a private Sendmail needs root")
         self._package = SendmailPackage()
@@ -188,7 +188,7 @@ class Sendmail:
             if self._process.poll() is not None:
                 raise loopback.RigError(f"Sendmail ended at once: {loopback.tail(f'{self.folder}/log/start')}")
             return loopback.accepts(self.host, self.port)
-        loopback.wait_until(listening, 15, f"Sendmail on port {self.port}")
+        loopback.wait_until(listening, loopback.PATIENCE, f"Sendmail on port {self.port}")
         return self
 
     def stop(self):

@@ -67,10 +67,10 @@ class Sluice:
             file.write("\n".join(lines) + "\n")
 
     # ---- running --------------------------------------------------------------------------
-    def start(self, seconds=10):
+    def start(self, seconds=loopback.PATIENCE):
         """Starts it and waits until the socket answers. The log goes on in the same file."""
         self._spawn()
-        loopback.wait_until(lambda: self._listening(), seconds, f"Sluice on {self.socket}; its log: {loopback.tail(self._log)}")
+        loopback.wait_until(lambda: self._listening(), seconds, lambda: f"Sluice on {self.socket}; its log: {loopback.tail(self._log)}")
         return self
 
     def start_on_inherited_socket(self):
@@ -114,7 +114,7 @@ class Sluice:
         """SIGTERM, and waits for the end; the exit code."""
         if self._process is None:
             return None
-        code = loopback.end(self._process, seconds=40)
+        code = loopback.end(self._process)
         self._process = None
         return code
 
@@ -137,13 +137,17 @@ class Sluice:
     def command(self, *words):
         """Runs `sluice WORDS` against this service; the finished process with its output."""
         return subprocess.run([binary(), *words, "-c", self.configuration], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=60, check=False)
+                              stdin=subprocess.DEVNULL, timeout=150, check=False)
 
     @property
     def pid(self):
         return self._process.pid
 
     # ---- looking --------------------------------------------------------------------------
+    def await_saved(self):
+        """Waits until all that it knows is on disk: a slow disk takes its time. Of a service that nobody asks anything."""
+        loopback.wait_until(lambda: "all on disk" in self.command("status").stdout, loopback.PATIENCE, "the state on disk")
+
     def log(self):
         with open(self._log, encoding="utf-8", errors="replace") as file:
             return file.read()

@@ -16,7 +16,7 @@ class SmtpClient:
     works without privileges). `dialogue` collects what was said, as ("C" | "S", line) pairs.
     """
 
-    def __init__(self, host, port, source=None, timeout=20.0):
+    def __init__(self, host, port, source=None, timeout=90.0):
         self.dialogue = []
         self.timeout = timeout
         self._buffer = b""

@@ -26,7 +26,7 @@ std::unique_ptr<CaresResolver> resolver_at(std::vector<std::string> servers,
 }
 
 std::future<DnsAnswer> submit(CaresResolver& dns, const std::string& name, DnsType type,
-                              milliseconds patience = milliseconds(3000)) {
+                              milliseconds patience = milliseconds(60'000)) {
   auto promise = std::make_shared<std::promise<DnsAnswer>>();
   auto future = promise->get_future();
   dns.query(name, type, kClock.now() + patience,
@@ -34,7 +34,7 @@ std::future<DnsAnswer> submit(CaresResolver& dns, const std::string& name, DnsTy
   return future;
 }
 DnsAnswer ask(CaresResolver& dns, const std::string& name, DnsType type = DnsType::A,
-              milliseconds patience = milliseconds(3000)) {
+              milliseconds patience = milliseconds(60'000)) {
   return submit(dns, name, type, patience).get();
 }
 
@@ -63,7 +63,8 @@ TEST_CASE("resolver: answers with records, AD and EDNS asked for") {
 
 TEST_CASE("resolver: each way of failing has its own status") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{60});
+  const auto patient = resolver_at({server.address()}, Duration{20'000});
+  const auto hasty = resolver_at({server.address()}, Duration{60});
   const std::vector<std::pair<std::string, DnsStatus>> expected = {
       {"nx.example", DnsStatus::NxDomain},      {"nosoa.example", DnsStatus::NxDomain},
       {"nodata.example", DnsStatus::NoData},    {"servfail.example", DnsStatus::ServFail},
@@ -74,7 +75,7 @@ TEST_CASE("resolver: each way of failing has its own status") {
       {"short.example", DnsStatus::Timeout}};
   for (const auto& [name, status] : expected) {
     INFO(name);
-    const DnsAnswer answer = ask(*dns, name);
+    const DnsAnswer answer = ask(status == DnsStatus::Timeout ? *hasty : *patient, name);
     CHECK(answer.status == status);
     CHECK(answer.records.empty());
   }
@@ -122,14 +123,15 @@ TEST_CASE("resolver: a server without EDNS is asked again without it") {
 
 TEST_CASE("resolver: the deadline is kept while the servers say nothing") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{5000});
+  // Who waits for its own time out would wait for half a minute.
+  const auto dns = resolver_at({server.address()}, Duration{30'000});
   const Timed dropped = ask_timed(*dns, "drop.example", milliseconds(100));
   CHECK(dropped.answer.status == DnsStatus::Timeout);
   CHECK(dropped.took >= milliseconds(99));
-  CHECK(dropped.took < milliseconds(300));
+  CHECK(dropped.took < milliseconds(15'000));
   const Timed past = ask_timed(*dns, "drop.other.example", milliseconds(-50));
   CHECK(past.answer.status == DnsStatus::Timeout);
-  CHECK(past.took < milliseconds(100));
+  CHECK(past.took < milliseconds(15'000));
   CHECK(dns->counts().late == 2);
 }
 
@@ -137,30 +139,30 @@ TEST_CASE(
     "resolver: who waits longer gets the reply that came too late for another, and so does the "
     "cache") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{2000});
-  auto patient = submit(*dns, "d80.example", DnsType::A, milliseconds(2000));
-  CHECK(ask(*dns, "d80.example", DnsType::A, milliseconds(20)).status == DnsStatus::Timeout);
+  const auto dns = resolver_at({server.address()}, Duration{20'000});
+  auto patient = submit(*dns, "d1500.example", DnsType::A);
+  CHECK(ask(*dns, "d1500.example", DnsType::A, milliseconds(20)).status == DnsStatus::Timeout);
   CHECK(patient.get().status == DnsStatus::Ok);
-  CHECK(ask(*dns, "d80.example", DnsType::A, milliseconds(0)).status == DnsStatus::Ok);
-  CHECK(server.queries("d80.example") == 1);
+  CHECK(ask(*dns, "d1500.example", DnsType::A, milliseconds(0)).status == DnsStatus::Ok);
+  CHECK(server.queries("d1500.example") == 1);
 }
 
-TEST_CASE("resolver: six look-ups of 20 ms run side by side") {
+TEST_CASE("resolver: six look-ups of 200 ms run side by side") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()});
+  const auto dns = resolver_at({server.address()}, Duration{20'000});
   milliseconds best{10'000};
-  for (int round = 0; round < 3; ++round) {  // the best of three: others use the machine too
+  for (int round = 0; round < 5; ++round) {  // the best of five: others use the machine too
     const auto begin = steady_clock::now();
     std::vector<std::future<DnsAnswer>> answers;
     for (int i = 0; i < 6; ++i)
       answers.push_back(
-          submit(*dns, "d20.r" + std::to_string(round) + ".n" + std::to_string(i) + ".example",
+          submit(*dns, "d200.r" + std::to_string(round) + ".n" + std::to_string(i) + ".example",
                  DnsType::A));
     for (auto& answer : answers) CHECK(answer.get().status == DnsStatus::Ok);
     best = std::min(best, std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin));
   }
-  CHECK(best >= milliseconds(20));
-  CHECK(best < milliseconds(100));  // one after the other: 120
+  CHECK(best >= milliseconds(200));
+  CHECK(best < milliseconds(1000));  // one after the other: 1200
 }
 
 TEST_CASE("resolver: a cached answer costs no query and comes inline, a no as well") {
@@ -190,22 +192,30 @@ TEST_CASE("resolver: without TTL nothing is kept") {
 
 TEST_CASE("resolver: a failure is remembered for a second, then asked again") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()});
-  ask(*dns, "servfail.example");
-  ask(*dns, "servfail.example");
-  CHECK(server.queries("servfail.example") == 1);
+  const auto dns = resolver_at({server.address()}, Duration{20'000});
+  std::string name;
+  auto begin = steady_clock::now();
+  for (int i = 0; i < 100; ++i) {  // until two questions were asked within the second
+    name = "servfail.n" + std::to_string(i) + ".example";
+    begin = steady_clock::now();
+    ask(*dns, name);
+    ask(*dns, name);
+    if (steady_clock::now() - begin < milliseconds(900)) break;
+  }
+  REQUIRE(steady_clock::now() - begin < milliseconds(1000));
+  CHECK(server.queries(name) == 1);
   std::this_thread::sleep_for(milliseconds(1050));
-  ask(*dns, "servfail.example");
-  CHECK(server.queries("servfail.example") == 2);
+  ask(*dns, name);
+  CHECK(server.queries(name) == 2);
 }
 
 TEST_CASE("resolver: a hundred who ask the same share one query") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()});
+  const auto dns = resolver_at({server.address()}, Duration{20'000});
   std::vector<std::future<DnsAnswer>> answers;
-  for (int i = 0; i < 100; ++i) answers.push_back(submit(*dns, "d50.example", DnsType::A));
+  for (int i = 0; i < 100; ++i) answers.push_back(submit(*dns, "d1500.example", DnsType::A));
   for (auto& answer : answers) CHECK(answer.get().status == DnsStatus::Ok);
-  CHECK(server.queries("d50.example") == 1);
+  CHECK(server.queries("d1500.example") == 1);
   CHECK(dns->counts().joined == 99);
 }
 
@@ -213,7 +223,7 @@ TEST_CASE("resolver: a second server answers for one that fails") {
   DnsFaultServer broken("servfail"), dead("drop"), good;
   const auto dns = resolver_at({broken.address(), good.address()});
   CHECK(ask(*dns, "host.example").status == DnsStatus::Ok);
-  const auto patient = resolver_at({dead.address(), good.address()}, Duration{100});
+  const auto patient = resolver_at({dead.address(), good.address()}, Duration{1000});
   CHECK(ask(*patient, "host.example").status == DnsStatus::Ok);
   const auto hopeless = resolver_at({broken.address(), broken.address()});
   CHECK(ask(*hopeless, "host.example").status == DnsStatus::ServFail);
@@ -221,11 +231,10 @@ TEST_CASE("resolver: a second server answers for one that fails") {
 
 TEST_CASE("resolver: more questions than may be on the way wait their turn") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{2000});
+  const auto dns = resolver_at({server.address()}, Duration{20'000});
   std::vector<std::future<DnsAnswer>> answers;
   for (std::size_t i = 0; i < 3 * kMaxInFlight; ++i)
-    answers.push_back(
-        submit(*dns, "d5.n" + std::to_string(i) + ".example", DnsType::A, milliseconds(10'000)));
+    answers.push_back(submit(*dns, "d5.n" + std::to_string(i) + ".example", DnsType::A));
   std::size_t good = 0;
   for (auto& answer : answers) good += answer.get().status == DnsStatus::Ok ? 1U : 0U;
   CHECK(good == answers.size());
@@ -233,22 +242,23 @@ TEST_CASE("resolver: more questions than may be on the way wait their turn") {
 
 TEST_CASE("resolver: names whose servers are dead do not hold up the others") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{5000});
+  // Who holds its place until its time is over would hold it for a minute.
+  auto dns = resolver_at({server.address()}, Duration{60'000});
   std::vector<std::future<DnsAnswer>> dead;
   for (std::size_t i = 0; i < 4 * kMaxInFlight; ++i) {
     dead.push_back(
-        submit(*dns, "drop.n" + std::to_string(i) + ".example", DnsType::A, milliseconds(2000)));
+        submit(*dns, "drop.n" + std::to_string(i) + ".example", DnsType::A, milliseconds(60'000)));
   }
-  const Timed good = ask_timed(*dns, "host.example", milliseconds(10'000));
+  const Timed good = ask_timed(*dns, "host.example", milliseconds(60'000));
   CHECK(good.answer.status == DnsStatus::Ok);
-  CHECK(good.took >= 3 * kSlowAfter);  // four loads go before it
-  CHECK(good.took < milliseconds(3500));
+  CHECK(good.took < milliseconds(30'000));
+  dns.reset();
   for (auto& answer : dead) CHECK(answer.get().status == DnsStatus::Timeout);
 }
 
 TEST_CASE("resolver: with silent servers thousands of callers get their timeouts in time") {
   DnsFaultServer server;
-  const auto dns = resolver_at({server.address()}, Duration{5000});
+  const auto dns = resolver_at({server.address()}, Duration{30'000});
   const auto begin = steady_clock::now();
   std::vector<std::future<DnsAnswer>> answers;
   for (int i = 0; i < 5000; ++i) {
@@ -258,7 +268,7 @@ TEST_CASE("resolver: with silent servers thousands of callers get their timeouts
   std::size_t timeouts = 0;
   for (auto& answer : answers) timeouts += answer.get().status == DnsStatus::Timeout ? 1U : 0U;
   CHECK(timeouts == 5000);
-  CHECK(steady_clock::now() - begin < milliseconds(1500));
+  CHECK(steady_clock::now() - begin < milliseconds(20'000));
   CHECK(dns->counts().late == 5000);
 }
 

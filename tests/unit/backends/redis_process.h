@@ -1,12 +1,10 @@
 // Redis servers of the tests' own: started on free ports of the loopback, ended with the object (or
 // with the test, whatever way that ends).
 #pragma once
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,38 +15,15 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "../../free_port.h"
+
 namespace sluice::backends {
 
 inline constexpr const char* kRedisServerPath = "/usr/bin/redis-server";
-
-inline bool is_free(int port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  ::close(fd);
-  return bound == 0;
-}
-
-// A port that is free, its bus port (10000 above) too. Both are below the ports that the kernel gives
-// to clients: a connection of another test cannot take one before the server has it. Tests that run
-// beside each other draw different ones.
-inline int free_port() {
-  static std::mt19937 random{std::random_device{}()};
-  for (int tries = 0; tries < 200; ++tries) {
-    const int port = 10'000 + static_cast<int>(random() % 12'000);
-    if (is_free(port) && is_free(port + 10'000)) return port;
-  }
-  FAIL("no free port");
-  return 0;
-}
 
 class RedisProcess {
  public:
@@ -115,7 +90,7 @@ class RedisProcess {
   // Until the answer to a command holds the text.
   void wait_for(const std::string& command, const std::string& text) const {
     std::string answer;
-    for (int tries = 0; tries < 600; ++tries) {
+    for (int tries = 0; tries < 1'800; ++tries) {
       answer = ask(command);
       if (answer.find(text) != std::string::npos) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -125,7 +100,8 @@ class RedisProcess {
 
  private:
   void begin() {
-    port_ = free_port();
+    port_ = testing::free_port(10'000);  // where its Cluster bus is
+    if (port_ == 0) FAIL("no free port");
     std::ofstream(folder_ / "redis.conf")
         << fmt::format("port {}\nbind 127.0.0.1\ndir {}\nlogfile redis.log\ndaemonize no\n", port_,
                        folder_.string())
@@ -144,7 +120,7 @@ class RedisProcess {
     }
     // It, and not another that took the port first.
     const auto itself = fmt::format("process_id:{}\r", pid_);
-    for (int tries = 0; tries < 600; ++tries) {
+    for (int tries = 0; tries < 1'800; ++tries) {
       if (ask("info server").find(itself) != std::string::npos) return;
       if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
         pid_ = -1;
