@@ -12,7 +12,7 @@ from rig.faulty_dns import FaultyDns
 from rig.nsd import Nsd
 from rig.smtp_client import SmtpClient
 
-DEADLINE = 3  # seconds, of one answer
+DEADLINE = 3  # seconds, of one answer where servers fail; where they answer, a busy machine may take its time
 
 ZONES = {
     "far.example": """\
@@ -120,6 +120,7 @@ class Servers(case.ServerCase):
 
     mta_name = "postfix"
     settings = ""
+    deadline, timeout = 60, 15  # seconds, of one answer and of one question
     text = staticmethod(policy)
 
     @classmethod
@@ -133,7 +134,8 @@ class Servers(case.ServerCase):
         nsd.start()
         cls.dns = FaultyDns(nsd.address).start()
         cls._servers.append(cls.dns)
-        settings = f"dns: {{servers: [\"{cls.dns.address}\"], timeout: 500ms}}\ndeadline: {DEADLINE}s\nreply: {{id: false}}\n"
+        settings = (f"dns: {{servers: [\"{cls.dns.address}\"], timeout: {int(cls.timeout * 1000)}ms}}\n"
+                    f"deadline: {cls.deadline}s\nreply: {{id: false}}\n")
         if geo():
             settings += "geoip: {country: \"%s\", asn: \"%s\"}\n" % tuple(geo())
         cls.before_sluice()
@@ -266,6 +268,8 @@ class Facts(Servers):
     def test_lists_that_cannot_be_believed_are_unknown_and_shown(self):
         self.assertEqual(self.ask("dnsbl-world")[:9], "451 4.7.1")
         self.assertEqual(self.ask("dnsbl-refusing")[:9], "451 4.7.2")
+        tested = lambda: not any(one["state"] == "untested" for one in self.status()["dns_lists"])
+        loopback.wait_until(tested, loopback.PATIENCE, "a test of each list")
         lists = {one["zone"]: one for one in self.status()["dns_lists"]}
         self.assertEqual({zone: one["state"] for zone, one in lists.items()},
                          {"zen.example": "good", "cop.example": "good", "dbl.example": "good", "helo.example": "good",
@@ -286,16 +290,18 @@ class Facts(Servers):
 class Faults(Servers):
     """What a broken server does to one question: the rule's own word for unknown, never a refusal."""
 
+    deadline, timeout = DEADLINE, 0.5
+
     def test_every_fault_is_unknown(self):
         for number, fault in enumerate(("servfail", "garbage", "drop", "wrongid")):
             domain = f"f{number}.far.example"
             self.dns.fault(domain, fault)
             start = time.monotonic()
             self.assertEqual(self.ask("sender-resolves", sender=f"a@{domain}")[:9], "451 4.4.3", fault)
-            self.assertLess(time.monotonic() - start, 2 * DEADLINE + 5, fault)
+            self.assertLess(time.monotonic() - start, loopback.PATIENCE, fault)
 
     def test_what_comes_late_or_by_tcp_counts(self):
-        self.dns.fault("address.far.example", "delay 200")
+        self.dns.fault("address.far.example", "delay 100")
         self.passes("sender-resolves", sender="a@address.far.example")
         self.dns.fault("six.far.example", "truncate")
         self.passes("sender-resolves", sender="a@six.far.example")
@@ -317,12 +323,14 @@ class Faults(Servers):
 
     @classmethod
     def start_sluice(cls, policy, **options):
-        options["settings"] = options["settings"].replace("timeout: 500ms", f"timeout: 500ms, cache: {cls.CACHE}")
+        options["settings"] = options["settings"].replace("timeout: ", f"cache: {cls.CACHE}, timeout: ", 1)
         return super().start_sluice(policy, **options)
 
 
 class DeadDns(Servers):
     """No answer to anything, from the start: nothing is refused for it, and nobody waits beyond the deadline."""
+
+    deadline, timeout = 1, 60  # who waited for the resolver would wait two minutes
 
     @staticmethod
     def text():
@@ -348,7 +356,7 @@ class DeadDns(Servers):
                     reply = smtp.say(command)
                     waited = time.monotonic() - start
                     self.assertNotEqual(reply[-1][0], "5", (rule, reply))
-                    self.assertLess(waited, DEADLINE + 3, (rule, command))
+                    self.assertLess(waited, self.deadline + 30, (rule, command))
 
 
 if __name__ == "__main__":

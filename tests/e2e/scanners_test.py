@@ -61,7 +61,7 @@ class Scanned:
     """A service with `engine` and clamd, or one of them, behind an MTA."""
 
     spam = virus = None
-    deadline = 4  # seconds, of the service under test
+    deadline = 100  # seconds, of the service under test: a busy machine scans slowly
 
     @classmethod
     def setUpClass(cls):
@@ -91,7 +91,7 @@ class Scanned:
         return next(entry for entry in status["scanners"] if entry["name"] == name)
 
 
-class SpamScanned(Scanned):
+class WithoutVirusScanner(Scanned):
     # The shipped policy without the virus rule: this service has no virus scanner.
     @classmethod
     def policy(cls):
@@ -100,6 +100,8 @@ class SpamScanned(Scanned):
         start = text.index("  - rule: virus\n")
         return text[:start] + text[text.index("  - rule: banned-file\n"):text.index("tests:")]
 
+
+class SpamScanned(WithoutVirusScanner):
     def test_gtube_is_refused_with_541(self):
         reply = self.send(message("gtube", body=scanners.GTUBE + "\n"))
         self.assertEqual(reply[-1][:9], "541 5.7.1", reply)
@@ -119,6 +121,10 @@ class SpamScanned(Scanned):
         self.assertEqual(self.send(message("known", body="Nothing special.\n"))[-1][:3], "250")
         self.assertGreater(self.health(self.spam)["scanned"], 0)
 
+
+class SpamScannerHangs(WithoutVirusScanner):
+    deadline = 6
+
     def test_a_scanner_that_hangs_in_mid_message_is_waited_for_until_the_deadline(self):
         self.scanner.freeze()
         try:
@@ -128,7 +134,7 @@ class SpamScanned(Scanned):
         finally:
             self.scanner.thaw()
         self.assertEqual(reply[-1][:9], "471 4.3.0", reply)
-        self.assertLess(took, self.deadline + 10)
+        self.assertLess(took, self.deadline + 30)
 
     def test_a_scanner_that_is_killed_in_mid_message_is_away(self):
         self.scanner.freeze()
@@ -145,7 +151,7 @@ class SpamScanned(Scanned):
             took = time.monotonic() - start
             self.scanner.start()
         self.assertEqual(replies[0][-1][:9], "471 4.3.0", replies)
-        self.assertLess(took, self.deadline + 10)
+        self.assertLess(took, self.deadline + 30)
         self.assertGreaterEqual(self.health(self.spam)["addresses"][0]["asked"], asked)
         # It is back: at once, or after the pause of its breaker.
         loopback.wait_until(lambda: self.send(message("back"))[-1][:3] == "250", PATIENCE, "the scanner back", 0.5)
@@ -155,7 +161,15 @@ class SpamdBehindPostfix(SpamScanned, case.ServerCase):
     mta_name, spam = "postfix", "spamd"
 
 
+class SpamdHangsBehindPostfix(SpamScannerHangs, case.ServerCase):
+    mta_name, spam = "postfix", "spamd"
+
+
 class SpamdBehindSendmail(SpamScanned, case.ServerCase):
+    mta_name, spam = "sendmail", "spamd"
+
+
+class SpamdHangsBehindSendmail(SpamScannerHangs, case.ServerCase):
     mta_name, spam = "sendmail", "spamd"
 
 
@@ -163,7 +177,15 @@ class RspamdBehindPostfix(SpamScanned, case.ServerCase):
     mta_name, spam = "postfix", "rspamd"
 
 
+class RspamdHangsBehindPostfix(SpamScannerHangs, case.ServerCase):
+    mta_name, spam = "postfix", "rspamd"
+
+
 class RspamdBehindSendmail(SpamScanned, case.ServerCase):
+    mta_name, spam = "sendmail", "rspamd"
+
+
+class RspamdHangsBehindSendmail(SpamScannerHangs, case.ServerCase):
     mta_name, spam = "sendmail", "rspamd"
 
 
@@ -205,6 +227,10 @@ class VirusScanned(WithClamd):
     def test_a_clean_mail_passes(self):
         self.assertEqual(self.send(message("clean"))[-1][:3], "250")
 
+
+class VirusScannerHangs(WithClamd):
+    deadline = 6
+
     def test_a_clamd_that_hangs_makes_mail_wait(self):
         self.clamd.freeze()
         try:
@@ -215,13 +241,11 @@ class VirusScanned(WithClamd):
             self.clamd.thaw()
         for reply in replies:
             self.assertEqual(reply[-1][:9], "451 4.7.1", reply)
-        self.assertLess(took, 4 * self.deadline + 10)
+        self.assertLess(took, 4 * self.deadline + 30)
         loopback.wait_until(lambda: self.send(message("back"))[-1][:3] == "250", PATIENCE, "clamd back", 0.5)
 
 
 class LongMail(WithClamd):
-    deadline = 100  # a long mail is a lot of work for clamd on a busy machine
-
     def test_a_mail_of_20_mb_streams_through_and_is_not_kept(self):
         self.assertEqual(self.send(attachment("small", b"x"))[-1][:3], "250")
         before = resident(self.sluice.pid)
@@ -240,7 +264,15 @@ class ClamdBehindPostfix(VirusScanned, case.ServerCase):
     mta_name = "postfix"
 
 
+class ClamdHangsBehindPostfix(VirusScannerHangs, case.ServerCase):
+    mta_name = "postfix"
+
+
 class ClamdBehindSendmail(VirusScanned, case.ServerCase):
+    mta_name = "sendmail"
+
+
+class ClamdHangsBehindSendmail(VirusScannerHangs, case.ServerCase):
     mta_name = "sendmail"
 
 

@@ -75,7 +75,7 @@ TEST_CASE("embedded store: what was removed, reset or forgotten does not come ba
   use(w.store, reserve(1, "k", kHundred, 7));
   ask(w.store, ListAdd{"list", "a", {}, {}});
   ask(w.store, GreylistPromote{"g", "g", hours(9), "", 0, hours(0)});
-  REQUIRE(w.store.flush(s(10)));
+  REQUIRE(w.store.flush(s(90)));
   ask(w.store, ListRemove{"list", "a"});
   w.store.forget(StateEntry::Kind::Limit, "");
   w.store.forget(StateEntry::Kind::Greylist, "");
@@ -181,7 +181,7 @@ TEST_CASE("embedded store: opens and decides whatever the rows of its file say")
       query.kind = kind;
       CHECK_NOTHROW(store->show(query));
     }
-    CHECK(store->flush(s(10)));
+    CHECK(store->flush(s(90)));
   }
 }
 
@@ -336,13 +336,13 @@ TEST_CASE("embedded store: old state goes from memory and disk by itself") {
     use(w.store,
         reserve(static_cast<ReservationId>(i) + 1, "k" + std::to_string(i), {{9, minutes(1)}}));
   }
-  REQUIRE(w.store.flush(s(10)));
+  REQUIRE(w.store.flush(s(90)));
   w.clock.advance(minutes(5));
   for (int i = 0; i < 200; ++i) ask(w.store, SeenRecord{"s", hours(1)});
   CHECK_THAT(w.store.health().what, Contains("0 limits, 0 greylist entries"));
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   ask(w.store, SeenRecord{"s", hours(1)});
-  REQUIRE(w.store.flush(s(10)));
+  REQUIRE(w.store.flush(s(90)));
   w.opened.reset();
   const std::string count =
       "SELECT CASE WHEN (SELECT count(*) FROM greylist) + (SELECT count(*) FROM limits) > 0 "

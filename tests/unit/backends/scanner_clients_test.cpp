@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "../../free_port.h"
 #include "scripted_server.h"
 
 using namespace sluice;
@@ -12,7 +13,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr Duration kLong{20'000};
+constexpr Duration kLong{90'000};
 const std::string kSpam =
     "SPAMD/1.1 0 EX_OK\r\nContent-length: 5\r\nSpam: True ; 7.5 / 5.0\r\n\r\nGTUBE";
 const std::string kClean("stream: OK\0", 11);
@@ -66,9 +67,8 @@ VirusAnswer ask(VirusScanner& scanner, Duration within = kLong) {
   return finish(*scan, within);
 }
 
-Endpoint nobody() {  // a port that was free just now
-  ScriptedServer server([](Peer&) {});
-  return server.endpoint;
+Endpoint nobody() {  // a port that nobody listens on, nor will
+  return *parse_endpoint("127.0.0.1:" + std::to_string(sluice::testing::free_port()));
 }
 
 }  // namespace
@@ -159,7 +159,7 @@ TEST_CASE("a scanner that hangs or drips is waited for until the deadline and no
     const auto start = steady_clock::now();
     CHECK_FALSE(ask(*client, Duration{200}).available);
     CHECK(steady_clock::now() - start >= std::chrono::milliseconds(190));
-    CHECK(steady_clock::now() - start < std::chrono::seconds(5));
+    CHECK(steady_clock::now() - start < kLong / 2);
     CHECK(client->health().unscanned == 1);
   }
 }
@@ -187,19 +187,24 @@ TEST_CASE(
     p.write(kSpam);
   });
   auto options = site.options({server.endpoint});
+  options.away_for = kLong;
+  {
+    const auto client = make_spam_client(*site.loop, site.clock, "spamd", options);
+    for (int i = 0; i < 10; ++i) CHECK_FALSE(ask(*client).available);
+    CHECK(server.connections == 3);
+    CHECK(client->health().addresses[0].away);
+    CHECK(site.told() == 1);
+  }
   options.away_for = Duration{300};
   const auto client = make_spam_client(*site.loop, site.clock, "spamd", options);
-  for (int i = 0; i < 10; ++i) CHECK_FALSE(ask(*client).available);
-  CHECK(server.connections == 3);
-  CHECK(client->health().addresses[0].away);
-  CHECK(site.told() == 1);
+  while (!client->health().addresses[0].away) CHECK_FALSE(ask(*client).available);
   is_well = true;
   const auto until = steady_clock::now() + kLong;
   while (!ask(*client).available && steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK_FALSE(client->health().addresses[0].away);
   CHECK(ask(*client).available);
-  CHECK(site.told() == 2);
+  CHECK(site.told() == 3);
 }
 
 TEST_CASE("more messages than connections wait their turn, more than the queue takes do not") {

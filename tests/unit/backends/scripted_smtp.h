@@ -19,7 +19,7 @@
 
 namespace sluice::backends {
 
-inline constexpr int kPatienceSeconds = 20;
+inline constexpr int kPatienceSeconds = 120;
 
 // One connection, as the script sees it.
 class SmtpPeer {

@@ -27,7 +27,7 @@ struct World {
     callout = std::make_unique<SmtpCallout>(*loop, dns, clock, options);
   }
   std::future<CalloutAnswer> ask_later(const std::string& address,
-                                       Duration patience = Duration{15'000}) {
+                                       Duration patience = Duration{90'000}) {
     if (!callout) start();
     const std::size_t at = address.rfind('@');
     auto answer = std::make_shared<std::promise<CalloutAnswer>>();
@@ -35,7 +35,7 @@ struct World {
                  [answer](const CalloutAnswer& a) { answer->set_value(a); });
     return answer->get_future();
   }
-  CalloutAnswer ask(const std::string& address, Duration patience = Duration{15'000}) {
+  CalloutAnswer ask(const std::string& address, Duration patience = Duration{90'000}) {
     return ask_later(address, patience).get();
   }
   CalloutStatus status(const std::string& address) { return ask(address).status; }
@@ -162,7 +162,7 @@ TEST_CASE("callout: dropped connections and silent hosts are told apart") {
     }
   });
   FarWorld world(server);
-  world.options.timeout = Duration{500};
+  world.options.timeout = Duration{3'000};
   CHECK(world.status("drop@far.example") == CalloutStatus::Dropped);
   CHECK(world.status("hold@far.example") == CalloutStatus::NoAnswer);
   CHECK(world.status("ann@far.example") == CalloutStatus::Accepted);
@@ -340,7 +340,7 @@ TEST_CASE("callout: who waits for others' sessions till its time is over was not
 TEST_CASE("callout: a flood of addresses at one dead host is bounded and ends together") {
   ScriptedSmtp server([](SmtpPeer& peer) { peer.hold(); });
   FarWorld world(server);
-  world.options.timeout = Duration{1'000};
+  world.options.timeout = Duration{5'000};
   world.options.limits.per_target = 2;
   std::vector<std::future<CalloutAnswer>> answers;
   for (std::size_t i = 0; i < kMaxCallouts + 100; ++i)
