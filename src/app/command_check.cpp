@@ -3,6 +3,7 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/control_arguments.h"
 #include "app/policy_loading.h"
 #include "app/service.h"
 #include "policy/show.h"
@@ -49,10 +50,7 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
   loaded.diagnostics.append(config_diagnostics);
   const bool ok = loaded.diagnostics.ok();
   if (options.json) {
-    out << ordered_json{{"ok", ok},
-                        {"rules", loaded.rules},
-                        {"diagnostics", to_json(loaded.diagnostics)}}
-               .dump(2)
+    out << dump({{"ok", ok}, {"rules", loaded.rules}, {"diagnostics", to_json(loaded.diagnostics)}}, 2)
         << "\n";
     return ok ? kOk : kConfig;
   }

@@ -18,8 +18,8 @@ std::optional<std::int64_t> number(const std::string& text) {
   return value;
 }
 
-std::string dump(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+std::string dump(const nlohmann::ordered_json& value, int indent) {
+  return value.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 ControlReply refusal(int exit, const std::string& what) {

@@ -17,7 +17,7 @@ std::string text_of(const nlohmann::json& arguments, const char* name);
 std::optional<std::int64_t> number(const std::string& text);
 
 // On one line; octets that are no UTF-8 become U+FFFD.
-std::string dump(const nlohmann::ordered_json& value);
+std::string dump(const nlohmann::ordered_json& value, int indent = -1);
 
 // What is wrong, as text and as {"error":…}. `exit` is not kOk.
 ControlReply refusal(int exit, const std::string& what);

@@ -14,6 +14,7 @@
 
 #include "app/control.h"
 #include "app/control_address.h"
+#include "app/control_arguments.h"
 #include "milter/socket_address.h"
 
 namespace sluice::app {
@@ -28,13 +29,13 @@ constexpr std::chrono::seconds kPauseWithoutDescriptors{1};
 ControlReply run_command(const ControlCommands& commands, const std::string& line) {
   const json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string())
-    return {64, "no request that is understood here", "{}"};
+    return refusal(64, "no request that is understood here");
   const auto command = commands.find(request["command"].get<std::string>());
-  if (command == commands.end()) return {64, "the service knows no command of this name", "{}"};
+  if (command == commands.end()) return refusal(64, "the service knows no command of this name");
   try {
     return command->second(request.value("arguments", json::object()));
   } catch (const std::exception& e) {
-    return {70, std::string("internal error: ") + e.what(), "{}"};
+    return refusal(70, std::string("internal error: ") + e.what());
   }
 }
 

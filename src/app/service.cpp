@@ -399,7 +399,7 @@ ControlCommands Service::commands() {
     }
     log_error("not reloaded, the old policy stays:\n" + result.error().what);
     return {kConfig, result.error().what + "\nnot reloaded, the old policy stays\n",
-            json{{"error", result.error().what}}.dump()};
+            dump({{"error", result.error().what}})};
   };
   const auto on_state = [this](ControlReply (*command)(const StatePlaces&, const json&)) {
     return [this, command](const json& arguments) {

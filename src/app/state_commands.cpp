@@ -13,6 +13,7 @@
 #include "app/given_facts.h"
 #include "app/service.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "engine/state_key.h"
 
 namespace sluice::app {
@@ -25,14 +26,14 @@ using nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kLongestStoreWait{10};
 constexpr std::size_t kDefaultShown = 100, kMostShown = 100'000;
+constexpr std::size_t kMaxListValue = 1'000;  // octets
 
 StateQuery query(StateEntry::Kind kind, const json& arguments) {
   StateQuery query;
   query.kind = kind;
   query.filter = text_of(arguments, "filter");
   const auto top = number(text_of(arguments, "top"));
-  query.limit =
-      top && *top > 0 ? std::min(kMostShown, static_cast<std::size_t>(*top)) : kDefaultShown;
+  query.limit = top && *top > 0 ? static_cast<std::size_t>(*top) : kDefaultShown;
   return query;
 }
 
@@ -81,7 +82,12 @@ class Reach {
   std::uint64_t errors_;
 };
 
-ControlReply show(const StatePlaces& places, const StateQuery& query, const Table& table) {
+ControlReply show(const StatePlaces& places, const json& arguments, const StateQuery& query,
+                  const Table& table) {
+  const std::string text = text_of(arguments, "top");
+  const auto top = number(text);
+  if (!text.empty() && (!top || *top < 1 || *top > static_cast<std::int64_t>(kMostShown)))
+    return usage(fmt::format("--top `{}` is no number from 1 to {}", text, kMostShown));
   const Reach reach(places.store);
   const auto entries = places.store.show(query);
   ControlReply reply;
@@ -148,12 +154,20 @@ struct Element {
   engine::ListElement element;
 };
 
+bool is_list_value(const std::string& text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  return !text.empty() && text.size() <= kMaxListValue && is_utf8(text) &&
+         std::none_of(text.begin(), text.end(), is_control);
+}
+
 Result<Element> find_element(const StatePlaces& places, const json& arguments) {
   Element found;
   const std::string name = text_of(arguments, "LIST"), value = text_of(arguments, "VALUE");
   for (const policy::DynamicList& list : places.program->dynamic_lists())
     if (list.name == name) found.list = &list;
   if (found.list == nullptr) return permanent("the policy has no dynamic list `" + name + "`");
+  if (!is_list_value(value))
+    return permanent(fmt::format("VALUE is text of 1 to {} octets without controls", kMaxListValue));
   auto typed = parse_given_value(found.list->element, value);
   if (!typed) return permanent(typed.error().what);
   auto element = engine::list_element(*typed, found.list->element);
@@ -172,6 +186,31 @@ bool is_done(backends::StateStore& store, backends::StateOp op) {
   return available.wait_for(kLongestStoreWait) == std::future_status::ready && available.get();
 }
 
+// The network of an element that is an address or one.
+std::optional<Network> network_of(const engine::ListElement& element) {
+  if (element.network || !element.address) return element.network;
+  return Network(*element.address, 128);
+}
+
+// A value that is not there is a mistake of typing, which matters: a login stays locked. Nor does it
+// help to remove an address from a list that has its network.
+std::string why_not_there(const StatePlaces& places, const Element& found) {
+  StateQuery all;
+  all.kind = StateEntry::Kind::List;
+  all.limit = kMostShown;
+  std::string around;
+  const auto wanted = network_of(found.element);
+  for (const StateEntry& entry : places.store.show(all)) {
+    if (entry.key != found.list->name) continue;
+    if (entry.name == found.element.text) return {};
+    const auto network = Network::parse(entry.name);
+    if (wanted && network && network->contains(*wanted))
+      around += (around.empty() ? "" : ", ") + entry.name;
+  }
+  return found.element.text + " is not in " + found.list->name +
+         (around.empty() ? "" : ", but " + around + " is");
+}
+
 ControlReply change_list(const StatePlaces& places, const json& arguments, bool add) {
   auto found = find_element(places, arguments);
   if (!found) return usage(found.error().what);
@@ -180,11 +219,11 @@ ControlReply change_list(const StatePlaces& places, const json& arguments, bool 
   if (!text.empty() && (!keep || *keep <= Duration{0}))
     return usage("--for `" + text + "` is no duration; write 24h");
   backends::StateOp op = backends::ListRemove{found->list->name, found->element.text};
-  if (add) {
-    auto network = found->element.network;
-    if (!network && found->element.address) network = Network(*found->element.address, 128);
-    op = backends::ListAdd{found->list->name, found->element.text, network, keep};
-  }
+  const Reach reach(places.store);
+  if (const std::string why = add ? "" : why_not_there(places, *found); !why.empty())
+    return reach.told(refusal(kNoInput, why));
+  if (add)
+    op = backends::ListAdd{found->list->name, found->element.text, network_of(found->element), keep};
   if (!is_done(places.store, std::move(op))) return refusal(kTemporary, "the store is away");
   return {kOk,
           found->element.text + (add ? " added to " : " removed from ") + found->list->name + "\n",
@@ -205,12 +244,12 @@ ControlReply run_action(const Actions& actions, const StatePlaces& places, const
 ControlReply limits_command(const StatePlaces& places, const json& arguments) {
   static const Actions kActions{
       {"show", [](const StatePlaces& p,
-                  const json& a) { return show(p, query(StateEntry::Kind::Limit, a), kLimits); }},
+                  const json& a) { return show(p, a, query(StateEntry::Kind::Limit, a), kLimits); }},
       {"top",
        [](const StatePlaces& p, const json& a) {
          StateQuery q = query(StateEntry::Kind::Limit, a);
          q.most_used_first = true;
-         return show(p, q, kLimits);
+         return show(p, a, q, kLimits);
        }},
       {"reset",
        [](const StatePlaces& p, const json& a) { return forget(p, StateEntry::Kind::Limit, a); }},
@@ -221,7 +260,7 @@ ControlReply limits_command(const StatePlaces& places, const json& arguments) {
 ControlReply greylist_command(const StatePlaces& places, const json& arguments) {
   static const Actions kActions{{"show",
                                  [](const StatePlaces& p, const json& a) {
-                                   return show(p, query(StateEntry::Kind::Greylist, a), kGreylist);
+                                   return show(p, a, query(StateEntry::Kind::Greylist, a), kGreylist);
                                  }},
                                 {"forget", [](const StatePlaces& p, const json& a) {
                                    return forget(p, StateEntry::Kind::Greylist, a);
@@ -232,7 +271,7 @@ ControlReply greylist_command(const StatePlaces& places, const json& arguments) 
 ControlReply list_command(const StatePlaces& places, const json& arguments) {
   static const Actions kActions{
       {"show", [](const StatePlaces& p,
-                  const json& a) { return show(p, query(StateEntry::Kind::List, a), kLists); }},
+                  const json& a) { return show(p, a, query(StateEntry::Kind::List, a), kLists); }},
       {"add", [](const StatePlaces& p, const json& a) { return change_list(p, a, true); }},
       {"remove", [](const StatePlaces& p, const json& a) { return change_list(p, a, false); }}};
   return run_action(kActions, places, arguments);

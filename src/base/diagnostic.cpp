@@ -20,6 +20,12 @@ struct Excerpt {
   std::string carets;
 };
 
+// What a terminal takes for itself, and what is no UTF-8, is not shown as it stands.
+bool is_shown(const CodePoint& point) {
+  const bool is_control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
+  return point.length > 0 && !is_control;
+}
+
 std::size_t indentation(std::string_view line) {
   return std::min(line.find_first_not_of(" \t"), line.size());
 }
@@ -42,10 +48,10 @@ Excerpt excerpt_of(std::string_view line, std::size_t span_start, std::size_t sp
   for (std::size_t at = 0; at < shown.size();) {
     const CodePoint point = decode_utf8(shown, at);
     const std::size_t length = std::max<std::size_t>(point.length, 1);
-    if (point.length == 0 || point.value < 0x20 || point.value == 0x7F) {
-      excerpt.text += point.value == '\t' ? ' ' : '?';
-    } else {
+    if (is_shown(point)) {
       excerpt.text += shown.substr(at, length);
+    } else {
+      excerpt.text += point.value == '\t' ? ' ' : '?';
     }
     const std::size_t column = offset + at;
     if (column + length <= span_start) {
@@ -62,9 +68,13 @@ Excerpt excerpt_of(std::string_view line, std::size_t span_start, std::size_t sp
 }
 
 std::string one_line(std::string_view text) {
-  std::string line(text);
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7F; }, '?');
+  std::string line;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_utf8(text, at);
+    const std::size_t length = std::max<std::size_t>(point.length, 1);
+    line += is_shown(point) ? text.substr(at, length) : std::string_view("?");
+    at += length;
+  }
   return line;
 }
 

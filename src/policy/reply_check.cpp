@@ -82,8 +82,9 @@ std::optional<Decision> check_decision(const ActionSource& action, ReplyCodes co
     return std::nullopt;
   decision.default_text = text_of(*code, decision.status);
   decision.code = action.code;
-  if (codes == ReplyCodes::Rfc && code->rfc_code != code->code) {
-    decision.code = code->rfc_code;
+  const int registered = mail::rfc_reply_code(action.code, decision.status);
+  if (codes == ReplyCodes::Rfc && registered != action.code) {
+    decision.code = registered;
     if (!decision.status_written) decision.status = code->rfc_enhanced;
   }
   return decision;

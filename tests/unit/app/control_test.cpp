@@ -57,6 +57,7 @@ TEST_CASE("control: a command with its arguments is answered, an unknown one ref
   CHECK(reply->json == "{\"a\":1}");
   CHECK(ask_service(place.path, "nothing", nlohmann::json::object())->exit == 64);
   CHECK(ask_service(place.path, "fall", nlohmann::json::object())->exit == 70);
+  CHECK(ask_service(place.path, "fall", nlohmann::json::object())->json == "{\"error\":\"internal error: no\"}");
   CHECK(ask_service(place.path, "echo", {{"word", 5}})->exit == 70);
 }
 

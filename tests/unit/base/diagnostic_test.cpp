@@ -68,6 +68,11 @@ TEST_CASE("diagnostic: without a line or a file the text stands alone") {
         "broken.yaml:7:1: error E101: cut short\n");
 }
 
+TEST_CASE("diagnostic: bytes that are no UTF-8, and controls, reach neither a terminal nor the log") {
+  const Diagnostic d{Severity::Error, "E106", "`a\xff\x1b[2Jb` \xc2\x9b \xc3\xa9", {}};
+  CHECK(render(d) == "error E106: `a??[2Jb` ? \xc3\xa9\n");
+}
+
 TEST_CASE("diagnostic: a very long line is cut around the span") {
   const std::string text =
       rendered(std::string(100'000, 'x') + "HERE" + std::string(100'000, 'y'), 100'001, 4);

@@ -41,13 +41,16 @@ TEST_CASE("rules: with reply_codes rfc the class stays and a written status too"
   const Compiled c = compile_text(
       "sluice: 1\npolicy: mx\ndefaults: {reply_codes: rfc}\nrules:\n"
       "  - rule: a\n    stage: end\n    when: spam.score is unknown\n    then: defer 471\n"
-      "  - rule: b\n    stage: end\n    when: spam.score is unknown\n    then: defer 471 4.7.1\n");
+      "  - rule: b\n    stage: end\n    when: spam.score is unknown\n    then: defer 471 4.7.1\n"
+      "  - rule: c\n    stage: rcpt\n    when: rcpt.null_mx\n    then: reject 512 5.1.10\n");
   REQUIRE(c.program);
   CHECK(c.rule("a").decision->code == 451);
   CHECK(c.rule("a").decision->status.to_string() == "4.3.0");
   CHECK(c.rule("a").decision->default_text == mail::find_reply_code(471)->text);
   CHECK(c.rule("b").decision->code == 451);
   CHECK(c.rule("b").decision->status.to_string() == "4.7.1");
+  CHECK(c.rule("c").decision->code == 556);  // the null MX has a code of its own, RFC 7505 4.2
+  CHECK(c.rule("c").decision->status.to_string() == "5.1.10");
 }
 
 TEST_CASE("rules: greylists and limits answer without `then`") {
