@@ -8,13 +8,14 @@ here is what must never depend on the machine's speed; the times themselves are 
 import sys
 import time
 
-from probe import Probe, redis
+from probe import Probe, loopback, redis
 from redis_errors_test import RedisCase
 from rig import case
 
 RATE = 500
 TIMEOUT_MS = 100
-GRACE_MS = 900  # other work runs on the machine that runs this
+PATIENT_MS = 2000  # where nothing goes away: a server that is late beside other work has not failed
+GRACE_MS = 900  # other work runs on the machine that runs this; what it was seen to add comes on top
 rows = []
 
 
@@ -32,27 +33,31 @@ class Outages(RedisCase):
         print("\n".join(["", head, *rows]), flush=True)
         rows.clear()
 
-    def watch(self, name, event, seconds, after=None):
+    def watch(self, name, event, seconds, after=None, timeout=TIMEOUT_MS):
         """One second of quiet, the event, and the rest of `seconds`; then all must be well."""
-        client = Probe(self.setup, self.folder, TIMEOUT_MS)
+        client = Probe(self.setup, self.folder, timeout)
         self.addCleanup(client.stop)
         for i in range(20):
-            client.answers_again(f"sl:{{{i}}}:warm", 30)
+            client.answers_again(f"sl:{{{i}}}:warm")
         client.load(RATE, seconds)
         time.sleep(1)
         client.mark()
         event()
         if after:
             after()
-        report = client.report(seconds + 60)
+        report = client.report(seconds + loopback.PATIENCE)
         rows.append(f"{name:38}{report['calls']:7}{report['answered']:9}{report['not_done']:9}{report['unknown']:8}"
                     f"{report['longest_ms']:11.1f}{report['longest_refusal_ms']:11.1f}{report.get('until_well_ms', 0):14.0f}")
         self.assertEqual(report["never_done"], 0)
         self.assertEqual(report["calls"], report["answered"] + report["not_done"] + report["unknown"])
-        self.assertLess(report["longest_ms"], TIMEOUT_MS + GRACE_MS, report)
+        self.assertLess(report["longest_ms"], timeout + GRACE_MS + 4 * report["stall_ms"], report)
         for i in range(20):
-            client.answers_again(f"sl:{{{i}}}:warm", 30)
+            client.answers_again(f"sl:{{{i}}}:warm")
         return report
+
+    def assert_few_unknown(self, report):
+        """What was on the way when it died, no more: nothing is sent to who is gone."""
+        self.assertLess(report["unknown"], RATE * (1 + 4 * report["stall_ms"] / 1000), report)
 
 
 class AMasterBehindSentinels(Outages):
@@ -65,10 +70,11 @@ class AMasterBehindSentinels(Outages):
     def test_2_the_master_is_killed(self):
         old = self.setup.master()
         report = self.watch("sentinel, master killed", old.kill, 10, lambda: self.setup.settled(old))
-        # What was on the way when it died, no more: nothing is sent to who is gone.
-        self.assertLess(report["unknown"], RATE)
+        self.assert_few_unknown(report)
         old.start()
-        time.sleep(12)  # the Sentinels make it a replica
+        loopback.wait_until(lambda: old.role() == "slave", loopback.PATIENCE, "the old master as a replica")
+        loopback.wait_until(lambda: self.setup.master().ask("INFO", "replication").count("state=online") == 2,
+                            loopback.PATIENCE, "two replicas")
 
     def test_3_the_master_freezes_and_comes_back(self):
         old = self.setup.master()
@@ -77,7 +83,7 @@ class AMasterBehindSentinels(Outages):
             self.setup.settled(old)
             old.thaw()
         report = self.watch("sentinel, master frozen, thawed later", old.freeze, 12, thaw_later)
-        self.assertLess(report["unknown"], RATE)
+        self.assert_few_unknown(report)
 
 
 class ACluster(Outages):
@@ -89,7 +95,7 @@ class ACluster(Outages):
 
     def test_1_planned_failover(self):
         old = self.setup.owner(self.key)
-        report = self.watch("cluster, planned failover", lambda: self.setup.fail_over(old), 6, lambda: self.settle(old))
+        report = self.watch("cluster, planned failover", lambda: self.setup.fail_over(old), 6, lambda: self.settle(old), PATIENT_MS)
         self.assertLess(report["unknown"] + report["not_done"], report["calls"] / 2)
 
     def test_2_a_slot_moves(self):
@@ -97,11 +103,12 @@ class ACluster(Outages):
             source, target = self.setup.begin_move(self.key)
             time.sleep(0.5)
             self.setup.finish_move(self.key, source, target)
-        report = self.watch("cluster, a slot moved", move, 4)
+        report = self.watch("cluster, a slot moved", move, 4, timeout=PATIENT_MS)
         self.assertLess(report["unknown"] + report["not_done"], report["calls"] / 10)
 
     def test_3_scripts_flushed(self):
-        report = self.watch("cluster, scripts flushed", lambda: [s.ask("SCRIPT", "FLUSH") for s in self.setup.servers], 4)
+        report = self.watch("cluster, scripts flushed", lambda: [s.ask("SCRIPT", "FLUSH") for s in self.setup.servers], 4,
+                            timeout=PATIENT_MS)
         self.assertLess(report["unknown"] + report["not_done"], report["calls"] / 10)
 
     def test_4_a_master_freezes_and_comes_back(self):

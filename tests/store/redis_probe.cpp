@@ -66,6 +66,29 @@ std::int64_t micros(Steady::duration d) {
   return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }
 
+// How late a thread of this process came to its turn at the most: what a busy machine adds to any time.
+class Metronome {
+ public:
+  ~Metronome() { stop(); }
+  std::int64_t stop() {
+    is_over_ = true;
+    if (thread_.joinable()) thread_.join();
+    return latest_;
+  }
+
+ private:
+  void run() {
+    while (!is_over_) {
+      const auto due = Steady::now() + Duration{5};
+      std::this_thread::sleep_until(due);
+      latest_ = std::max(latest_, micros(Steady::now() - due));
+    }
+  }
+  std::int64_t latest_ = 0;  // microseconds
+  std::atomic<bool> is_over_{false};
+  std::thread thread_{[this] { run(); }};
+};
+
 // Calls at a steady rate, whatever becomes of them.
 class Load {
  public:
@@ -89,7 +112,7 @@ class Load {
                                                  static_cast<double>(i) * 1e6 / rate_)));
       one(i);
     }
-    for (int i = 0; i < 3'000 && done_ < count; ++i) std::this_thread::sleep_for(Duration{1});
+    for (int i = 0; i < 30'000 && done_ < count; ++i) std::this_thread::sleep_for(Duration{1});
     say(report().dump());
   }
 
@@ -110,6 +133,7 @@ class Load {
 
   // From the mark on: the first call that was not answered, and the last.
   json report() {
+    const std::int64_t stall = metronome_.stop();
     std::int64_t first_bad = -1, last_bad = -1, longest = 0, longest_refusal = 0;
     std::size_t answered = 0, not_done = 0, unknown = 0, lost = 0;
     for (const Call& call : calls_) {
@@ -133,6 +157,7 @@ class Load {
                    {"not_done", not_done},
                    {"unknown", unknown},
                    {"never_done", lost},
+                   {"stall_ms", static_cast<double>(stall) / 1000},
                    {"longest_ms", static_cast<double>(longest) / 1000},
                    {"longest_refusal_ms", static_cast<double>(longest_refusal) / 1000}};
     result["bad_for_ms"] = first_bad < 0 ? 0 : static_cast<double>(last_bad - first_bad) / 1000;
@@ -153,6 +178,7 @@ class Load {
   std::atomic<std::size_t> done_{0};
   std::mutex mutex_;
   std::map<std::string, std::size_t> whys_;
+  Metronome metronome_;
   std::thread thread_;
 };
 
