@@ -16,7 +16,7 @@ from rig import case, loopback, scanners
 from rig.smtp_client import SmtpClient, message
 
 POLICY = os.path.join(case.REPOSITORY, "policies", "content.yaml")
-PATIENCE = 180  # for what has to happen, on a busy machine
+PATIENCE = 400  # for what has to happen, on a busy machine
 
 _started = {}
 _folder = loopback.make_folder("sluice-scanners-")

@@ -16,6 +16,7 @@ from .name_server import NameServer
 from .sendmail_package import cache_folder
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PATIENCE = 400  # seconds: each reads or compiles its rules at the start, for a minute and more on a busy machine
 
 # The lines that every scanner of their kind must find; each in two parts, so that this file is clean.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -88,11 +89,11 @@ class Spamd(_Scanner):
                     "--min-children=1", "--min-spare=1", "--max-spare=1", "--username=nobody",
                     f"--helper-home-dir={self.folder}/home", f"--siteconfigpath={self._site}",
                     f"--pidfile={self.folder}/pid", f"--syslog={self._log}")
-        return self._await(60, self._answers)
+        return self._await(_PATIENCE, self._answers)
 
     def _answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as peer:
                 peer.sendall(b"PING SPAMC/1.5\r\n\r\n")
                 return b"PONG" in peer.recv(100)
         except OSError:
@@ -148,11 +149,11 @@ class Rspamd(_Scanner):
         self._spawn("rspamd", "-f", "-c", self._configuration, "-u", "nobody", "-g", "nogroup",
                     f"--var=DBDIR={self.folder}/db", f"--var=RUNDIR={self.folder}", f"--var=LOGDIR={self.folder}",
                     f"--var=LOCAL_CONFDIR={self.folder}/local")
-        return self._await(120, self._answers)
+        return self._await(_PATIENCE, self._answers)
 
     def _answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as peer:
                 peer.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
                 return b"pong" in peer.recv(1000)
         except OSError:
@@ -188,12 +189,12 @@ class Clamd(_Scanner):
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         self._spawn("clamd", "-c", self._configuration)
-        return self._await(30, self._answers)
+        return self._await(_PATIENCE, self._answers)
 
     def _answers(self):
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-                peer.settimeout(10)
+                peer.settimeout(60)
                 peer.connect(self.socket)
                 peer.sendall(b"zPING\0")
                 return b"PONG" in peer.recv(100)
