@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+os.umask(0o022)  # servers run as users of their own and must reach what is made here, whatever the shell had
+
 PATIENCE = 90  # seconds, for what has to happen: a slow disk and busy cores are no fault
 _MOST_OF_A_SOCKET = 108  # bytes of a unix socket's path (unix(7))
 _LONGEST_BELOW = 45  # what the tests put below their folder
