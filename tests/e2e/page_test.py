@@ -29,7 +29,8 @@ NARROWEST_METER = "return Math.min(...[...document.querySelectorAll('meter')].ma
 WIDEST = "return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - window.innerWidth"
 
 
-def browser():
+def browser(folder):
+    """Its sockets lie in the folder, whose path is short."""
     if webdriver is None:
         raise unittest.SkipTest("no selenium here (package python3-selenium)")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -41,7 +42,7 @@ def browser():
                  "--disable-background-networking", "--force-color-profile=srgb"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(service=Service(driver), options=options)
+    chrome = webdriver.Chrome(service=Service(driver, env={**os.environ, "TMPDIR": folder}), options=options)
     chrome.set_page_load_timeout(180)
     chrome.set_script_timeout(180)
     return chrome
@@ -51,7 +52,7 @@ class Page(case.ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.chrome = browser()
+        cls.chrome = browser(cls.folder)
         cls.addClassCleanup(cls.chrome.quit)
         port = loopback.free_port()
         cls.address = f"http://127.0.0.1:{port}/"
