@@ -17,6 +17,8 @@ constexpr const char* kOps[] = {"reserve",         "peek",          "commit",   
 static_assert(std::size(kOps) == std::variant_size_v<StateOp>);
 constexpr std::size_t kReserve = 0;  // among them
 static_assert(std::is_same_v<std::variant_alternative_t<kReserve, StateOp>, backends::Reserve>);
+constexpr std::size_t kCommit = 2;
+static_assert(std::is_same_v<std::variant_alternative_t<kCommit, StateOp>, backends::Commit>);
 constexpr const char* kGreylist[] = {"new", "waiting", "ready", "passed", "auto_allowed"};
 
 // "user-messages auth.user=alice": the rule is the first word.
@@ -47,14 +49,36 @@ struct CountedStore::Counts {
   DurationCounter durations;
   std::mutex mutex;
   std::map<std::string, OfLimit, std::less<>> limits;  // entries stay where they are
+  // Every reservation looks for its limit: found here without the mutex, by the hash of the name.
+  // Never more than half full, entries are never changed.
+  using Entry = std::pair<const std::string, OfLimit>;
+  static constexpr std::size_t kSlots = 1'024;
+  static_assert(kSlots >= 2 * (kMaxLimits + 1));
+  std::array<std::atomic<Entry*>, kSlots> slots{};
 
   OfLimit* limit(std::string_view name) {
     if (name.empty()) return nullptr;
-    const std::lock_guard lock(mutex);
-    const auto found = limits.find(name);
-    if (found != limits.end()) return &found->second;
-    return &limits[limits.size() < kMaxLimits ? std::string(name) : "other"];
+    for (std::size_t at = slot_of(name);; at = next(at)) {
+      Entry* entry = slots[at].load(std::memory_order_acquire);
+      if (entry == nullptr) return add(name);
+      if (entry->first == name) return &entry->second;
+    }
   }
+  OfLimit* add(std::string_view name) {
+    const std::lock_guard lock(mutex);
+    const bool fits = limits.size() < kMaxLimits || limits.count(name) > 0;
+    const auto [place, is_new] = limits.try_emplace(fits ? std::string(name) : "other");
+    if (is_new) {
+      std::size_t at = slot_of(place->first);
+      while (slots[at].load(std::memory_order_relaxed) != nullptr) at = next(at);
+      slots[at].store(&*place, std::memory_order_release);
+    }
+    return &place->second;
+  }
+  static std::size_t slot_of(std::string_view name) {
+    return std::hash<std::string_view>{}(name) % kSlots;
+  }
+  static std::size_t next(std::size_t at) { return (at + 1) % kSlots; }
   void count(std::size_t op, OfLimit* limit, const StateAnswer& answer) {
     ++(answer.available ? ok : away)[op];
     if (!answer.available) return;
@@ -100,6 +124,15 @@ std::optional<StateAnswer> CountedStore::reserve_at_once(const backends::Reserve
   counts_->durations.add(since_us(begin));
   counts_->count(kReserve, counts_->limit(limit_of(op)), *answer);
   return answer;
+}
+
+bool CountedStore::commit_at_once(std::span<const backends::Reserve* const> reserved) {
+  if (at_once_ == nullptr) return false;
+  const auto begin = std::chrono::steady_clock::now();
+  if (!at_once_->commit_at_once(reserved)) return false;
+  counts_->durations.add(since_us(begin));
+  counts_->ok[kCommit] += reserved.size();
+  return true;
 }
 
 std::vector<CountedStore::OpCount> CountedStore::ops() const {

@@ -25,6 +25,7 @@ class CountedStore final : public backends::StoreInFront, public backends::Reser
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override;
   bool answers_at_once() const override { return behind_.answers_at_once(); }
   std::optional<backends::StateAnswer> reserve_at_once(const backends::Reserve& op) override;
+  bool commit_at_once(std::span<const backends::Reserve* const> reserved) override;
 
   struct OpCount {
     const char* op;  // reserve, peek, commit, …

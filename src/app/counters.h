@@ -1,5 +1,6 @@
 // Counts of decisions since the start, for `sluice status` and the metrics.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -38,6 +39,7 @@ class Counters final : public engine::DecisionSink {
  public:
   static constexpr std::size_t kMaxRules = 500;  // with a count of their own; the rest is "other"
 
+  bool reads_texts(const engine::DecisionRecord&) const override { return false; }
   void decided(const engine::DecisionRecord& record) override;
 
   struct RuleCount {
@@ -77,6 +79,10 @@ class DecisionFanout final : public engine::DecisionSink {
  public:
   explicit DecisionFanout(std::vector<engine::DecisionSink*> sinks) : sinks_(std::move(sinks)) {}
   void add(engine::DecisionSink& sink) { sinks_.push_back(&sink); }  // before the first session
+  bool reads_texts(const engine::DecisionRecord& record) const override {
+    return std::any_of(sinks_.begin(), sinks_.end(),
+                       [&](const auto* sink) { return sink->reads_texts(record); });
+  }
   void decided(const engine::DecisionRecord& record) override {
     for (engine::DecisionSink* sink : sinks_) sink->decided(record);
   }

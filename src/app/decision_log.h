@@ -20,6 +20,9 @@ std::string json_line(const engine::DecisionRecord& record);
 class DecisionLog final : public engine::DecisionSink {
  public:
   explicit DecisionLog(bool json) : json_(json) {}
+  bool reads_texts(const engine::DecisionRecord& record) const override {
+    return is_worth_a_line(record);
+  }
   void decided(const engine::DecisionRecord& record) override;
 
  private:

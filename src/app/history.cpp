@@ -58,6 +58,10 @@ std::string History::path() const {
   return (std::filesystem::path(options_.folder) / "history.db").string();
 }
 
+bool History::reads_texts(const engine::DecisionRecord& record) const {
+  return is_worth_a_line(record);
+}
+
 void History::decided(const engine::DecisionRecord& record) {
   if (!is_worth_a_line(record)) return;
   const std::lock_guard lock(mutex_);

@@ -42,6 +42,7 @@ class History final : public engine::DecisionSink {
                                                std::function<void(const std::string&)> complain);
   ~History() override;  // writes what is queued
 
+  bool reads_texts(const engine::DecisionRecord& record) const override;
   void decided(const engine::DecisionRecord& record) override;
 
   // Looks into the file by `look`, on the caller's thread. One at a time.

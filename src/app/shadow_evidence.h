@@ -27,6 +27,9 @@ class ShadowEvidence final : public engine::DecisionSink {
   static constexpr std::size_t kMaxRules = 2'000;
   static constexpr std::size_t kMaxRetired = 16;
 
+  bool reads_texts(const engine::DecisionRecord& record) const override {
+    return !record.would.empty();
+  }
   void decided(const engine::DecisionRecord& record) override;
 
   struct Snapshot {

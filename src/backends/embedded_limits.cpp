@@ -129,7 +129,8 @@ void EmbeddedLimits::refresh(LimitRecord& record, TimePoint now) {
     for (auto it = record.holds->begin(); it != record.holds->end();) {
       if (it->second.lease <= now) {
         let_go(record, it->second);
-        it = record.holds->erase(it);
+        const auto over = it++;
+        keep_spare(record.holds->extract(over));
         --reservations_;
       } else {
         record.next_lease = std::min(record.next_lease, it->second.lease);
@@ -200,7 +201,14 @@ StateAnswer EmbeddedLimits::apply(const Peek& op, TimePoint now) {
   return decide(current(op.key, now), Demand(op), now);
 }
 
-StateAnswer EmbeddedLimits::apply(const Commit& op, TimePoint now) {
+StateAnswer EmbeddedLimits::apply(const Commit& op, TimePoint now) { return use(op, now); }
+
+StateAnswer EmbeddedLimits::commit(const Reserve& reserved, TimePoint now) {
+  return use(reserved, now);
+}
+
+template <class Op>
+StateAnswer EmbeddedLimits::use(const Op& op, TimePoint now) {
   if (op.windows.size() > kMaxWindows) return not_available();
   const auto id = settled_id(op.id, op.key);
   if (settled_.contains(id, now)) return {};
@@ -262,9 +270,8 @@ StateAnswer EmbeddedLimits::hold(LimitRecord& record, const Reserve& op, const S
   });
   if (op.distinct) count_values(record);
   const auto lease = now + kReservationLease;
-  if (!record.holds)
-    record.holds = std::make_unique<std::unordered_map<ReservationId, LimitHold>>();
-  record.holds->insert_or_assign(op.id, LimitHold{lease, n, mask, op.distinct, answer});
+  if (!record.holds) record.holds = take_spare_table();
+  add_hold(*record.holds, op.id, LimitHold{lease, n, mask, op.distinct, answer});
   record.next_lease = std::min(record.next_lease, lease);
   record.last_lease = lease;
   record.name = op.name;
@@ -273,6 +280,31 @@ StateAnswer EmbeddedLimits::hold(LimitRecord& record, const Reserve& op, const S
   records_.expire_at(record, std::max(known, lease));
   ++reservations_;
   return answer;
+}
+
+// Tables and nodes of reservations come and go with every message.
+
+std::unique_ptr<LimitHolds> EmbeddedLimits::take_spare_table() {
+  if (spare_tables_.empty()) return std::make_unique<LimitHolds>();
+  auto table = std::move(spare_tables_.back());
+  spare_tables_.pop_back();
+  return table;
+}
+
+void EmbeddedLimits::add_hold(LimitHolds& holds, ReservationId id, LimitHold hold) {
+  if (spare_holds_.empty()) {
+    holds.insert_or_assign(id, std::move(hold));
+    return;
+  }
+  auto node = std::move(spare_holds_.back());
+  spare_holds_.pop_back();
+  node.key() = id;
+  node.mapped() = std::move(hold);
+  holds.insert(std::move(node));
+}
+
+void EmbeddedLimits::keep_spare(LimitHolds::node_type node) {
+  if (spare_holds_.size() < kSpare) spare_holds_.push_back(std::move(node));
 }
 
 void EmbeddedLimits::let_go(LimitRecord& record, const LimitHold& hold) {
@@ -289,8 +321,11 @@ void EmbeddedLimits::drop_hold(LimitRecord& record, ReservationId id) {
   const auto held = record.holds->find(id);
   if (held == record.holds->end()) return;
   let_go(record, held->second);
-  record.holds->erase(held);
+  keep_spare(record.holds->extract(held));
   if (record.holds->empty()) {
+    const bool is_kept =
+        spare_tables_.size() < kSpare && record.holds->bucket_count() <= kSpareBuckets;
+    if (is_kept) spare_tables_.push_back(std::move(record.holds));
     record.holds.reset();
     record.next_lease = TimePoint::max();
   }

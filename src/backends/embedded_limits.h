@@ -26,6 +26,8 @@ class EmbeddedLimits {
   StateAnswer apply(const Reserve& op, TimePoint now);
   StateAnswer apply(const Peek& op, TimePoint now);
   StateAnswer apply(const Commit& op, TimePoint now);
+  // As Commit, with what the reservation says.
+  StateAnswer commit(const Reserve& reserved, TimePoint now);
   StateAnswer apply(const Release& op, TimePoint now);
   StateAnswer apply(const Renew& op, TimePoint now);
 
@@ -46,6 +48,8 @@ class EmbeddedLimits {
                     TimePoint until, TimePoint now);
 
  private:
+  template <class Op>
+  StateAnswer use(const Op& op, TimePoint now);
   LimitRecord* current(const std::string& key, TimePoint now);
   LimitRecord& new_record(const std::string& key, TimePoint now);
   void refresh(LimitRecord& record, TimePoint now);
@@ -59,13 +63,20 @@ class EmbeddedLimits {
   std::size_t show_record(const LimitRecord& record, TimePoint now,
                           std::vector<StateEntry>* entries) const;
 
+  std::unique_ptr<LimitHolds> take_spare_table();
+  void add_hold(LimitHolds& holds, ReservationId id, LimitHold hold);
+  void keep_spare(LimitHolds::node_type node);
   std::uint64_t settled_id(ReservationId id, const std::string& key) const;
+
+  static constexpr std::size_t kSpare = 256, kSpareBuckets = 64;
 
   Caps caps_;
   RecordTable<LimitRecord> records_;
   std::size_t values_ = 0;
   std::size_t reservations_ = 0;
   SettledIds settled_;
+  std::vector<std::unique_ptr<LimitHolds>> spare_tables_;  // empty ones
+  std::vector<LimitHolds::node_type> spare_holds_;
 };
 
 }  // namespace sluice::backends

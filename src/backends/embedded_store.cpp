@@ -205,6 +205,15 @@ std::optional<StateAnswer> EmbeddedStore::reserve_at_once(const Reserve& op) {
   return answer;
 }
 
+bool EmbeddedStore::commit_at_once(std::span<const Reserve* const> reserved) {
+  const std::lock_guard lock(state_->mutex);
+  const auto now = state_->now();
+  for (const Reserve* one : reserved) state_->limits.commit(*one, now);
+  state_->sweep(now);
+  state_->writer->changed();
+  return true;
+}
+
 void EmbeddedStore::State::show_part(StateEntry::Kind kind, std::size_t part,
                                      const std::string& filter, std::vector<StateEntry>& out) {
   const std::lock_guard lock(mutex);

@@ -54,6 +54,7 @@ class EmbeddedStore final : public StateStore, public ReservesAtOnce {
   void submit(std::vector<StateOp> ops, StateDone done) override;
   bool answers_at_once() const override { return true; }
   std::optional<StateAnswer> reserve_at_once(const Reserve& op) override;
+  bool commit_at_once(std::span<const Reserve* const> reserved) override;
   std::vector<StateEntry> show(const StateQuery& query) override;
   std::size_t forget(StateEntry::Kind kind, const std::string& filter) override;
   std::size_t grant(const std::string& filter, std::int64_t extra, Duration keep) override;

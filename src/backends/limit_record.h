@@ -24,10 +24,12 @@ struct LimitHold {
   StateAnswer answer;  // to be given again
 };
 
+using LimitHolds = std::unordered_map<ReservationId, LimitHold>;
+
 struct LimitRecord : Record {
   std::string name;
   std::vector<LimitSeries> series;
-  std::unique_ptr<std::unordered_map<ReservationId, LimitHold>> holds;
+  std::unique_ptr<LimitHolds> holds;
   TimePoint next_lease = TimePoint::max();  // no hold ends before
   TimePoint last_lease = TimePoint::min();  // no hold ends after
   std::int64_t extra = 0;

@@ -54,6 +54,9 @@ struct DecisionRecord {
 class DecisionSink {
  public:
   virtual ~DecisionSink() = default;
+  // Whether the names, addresses and texts of a decision are read (sid, qid, client, ptr, helo, from,
+  // to, auth): most answers are "continue", which is only counted. `record` has all but them.
+  virtual bool reads_texts(const DecisionRecord& /*record*/) const { return true; }
   virtual void decided(const DecisionRecord& record) = 0;
 };
 

@@ -3,9 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
+#include "engine/recycled.h"
 #include "policy/value.h"
 
 namespace sluice::engine {
@@ -36,7 +36,7 @@ class FactMemo {
   }
   const policy::Value* keep(FactKey key, policy::Value value) {
     if (!first_ || first_->count == kInBlock) {
-      auto block = std::make_unique<Block>();
+      auto block = make_recycled<Block>();
       block->next = std::move(first_);
       first_ = std::move(block);
     }
@@ -57,10 +57,16 @@ class FactMemo {
   struct Block {
     std::array<FactKey, kInBlock> keys{};
     std::array<policy::Value, kInBlock> values;
-    std::unique_ptr<Block> next;
+    Recycled<Block> next;
     std::size_t count = 0;
+
+    void recycle() {
+      for (std::size_t i = 0; i < count; ++i) values[i] = policy::Value();
+      count = 0;
+      next.reset();
+    }
   };
-  std::unique_ptr<Block> first_;
+  Recycled<Block> first_;
 };
 
 }  // namespace sluice::engine

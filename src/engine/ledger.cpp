@@ -15,22 +15,39 @@ std::string denial_key(const Reserve& asked) {
 
 }  // namespace
 
-void Ledger::hold(backends::ReservationId id, std::string key) {
-  std::lock_guard lock(mutex_);
-  leases_.emplace(id, std::move(key));
+void Lease::drop() {
+  if (ledger_ != nullptr) ledger_->drop(*this);
 }
 
-void Ledger::drop(backends::ReservationId id) {
-  std::lock_guard lock(mutex_);
-  leases_.erase(id);
+void Ledger::hold(Lease& lease, backends::ReservationId id, const std::string& key) {
+  if (lease.ledger_ != nullptr) return;
+  Shard& shard = shard_of(id);
+  lease.ledger_ = this;
+  lease.id_ = id;
+  lease.key_ = &key;
+  const std::lock_guard lock(shard.mutex);
+  lease.before_ = nullptr;
+  lease.behind_ = shard.first;
+  if (shard.first != nullptr) shard.first->before_ = &lease;
+  shard.first = &lease;
+  ++shard.size;
+}
+
+void Ledger::drop(Lease& lease) {
+  Shard& shard = shard_of(lease.id_);
+  const std::lock_guard lock(shard.mutex);
+  (lease.before_ != nullptr ? lease.before_->behind_ : shard.first) = lease.behind_;
+  if (lease.behind_ != nullptr) lease.behind_->before_ = lease.before_;
+  lease.ledger_ = nullptr;
+  --shard.size;
 }
 
 void Ledger::renew(backends::StateStore& store) {
   std::vector<backends::StateOp> ops;
-  {
-    std::lock_guard lock(mutex_);
-    ops.reserve(leases_.size());
-    for (const auto& [id, key] : leases_) ops.emplace_back(backends::Renew{id, key});
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const Lease* lease = shard.first; lease != nullptr; lease = lease->behind_)
+      ops.emplace_back(backends::Renew{lease->id_, *lease->key_});
   }
   // What is not held any more is committed or released by its session in good time; nothing to do
   // here.
@@ -38,25 +55,31 @@ void Ledger::renew(backends::StateStore& store) {
 }
 
 std::size_t Ledger::held() const {
-  std::lock_guard lock(mutex_);
-  return leases_.size();
+  std::size_t held = 0;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    held += shard.size;
+  }
+  return held;
 }
 
 void Ledger::remember_denial(const Reserve& asked, const StateAnswer& answer, TimePoint now) {
   std::lock_guard lock(mutex_);
   if (denials_.size() >= kMaxDenials) denials_.clear();
   denials_[denial_key(asked)] = Denial{asked.n, asked.windows, asked.bucket, answer, now};
+  has_denials_ = true;
 }
 
 std::optional<StateAnswer> Ledger::denial(const Reserve& asked, TimePoint now) {
+  if (!has_denials_) return std::nullopt;
   std::lock_guard lock(mutex_);
-  if (denials_.empty()) return std::nullopt;
   const auto found = denials_.find(denial_key(asked));
   if (found == denials_.end()) return std::nullopt;
   const Denial& denial = found->second;
   const Duration age = now - denial.at;
   if (age < Duration{0} || age >= std::min(kDenyMemory, denial.answer.wait)) {
     denials_.erase(found);
+    has_denials_ = !denials_.empty();
     return std::nullopt;
   }
   if (asked.n < denial.n || asked.windows != denial.windows || asked.bucket != denial.bucket)
@@ -69,6 +92,7 @@ std::optional<StateAnswer> Ledger::denial(const Reserve& asked, TimePoint now) {
 void Ledger::forget_denials() {
   std::lock_guard lock(mutex_);
   denials_.clear();
+  has_denials_ = false;
 }
 
 bool Ledger::may_delay(Duration delay, TimePoint now, std::size_t most) {

@@ -4,6 +4,8 @@
 //
 // Threads: all functions from any thread.
 #pragma once
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -22,11 +24,31 @@ inline constexpr Duration kDenyMemory{
     1'000};  // so soon `limits reset` and `grant`, of any host, are felt
 inline constexpr std::size_t kMaxDenials = 100'000;  // remembered at once
 
+class Ledger;
+
+// One reservation among those that the ledger renews. Its owner keeps it where it is, and the key
+// as it is, until it is dropped; one that ends is dropped.
+class Lease {
+ public:
+  Lease() = default;
+  ~Lease() { drop(); }
+  void drop();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+ private:
+  friend class Ledger;
+  Ledger* ledger_ = nullptr;  // null: not held
+  backends::ReservationId id_ = 0;
+  const std::string* key_ = nullptr;
+  Lease *before_ = nullptr, *behind_ = nullptr;
+};
+
 class Ledger {
  public:
   // --- reservations ---
-  void hold(backends::ReservationId id, std::string key);
-  void drop(backends::ReservationId id);
+  // Looks at the key until it is dropped; a lease that is held already stays as it is.
+  void hold(Lease& lease, backends::ReservationId id, const std::string& key);
   // Renews every lease that is held. The service calls it every kRenewEvery, whether sessions have
   // events or not.
   void renew(backends::StateStore& store);
@@ -51,6 +73,9 @@ class Ledger {
   bool may_trace(TimePoint now, std::size_t most);
 
  private:
+  friend class Lease;
+  void drop(Lease& lease);
+
   struct Denial {
     std::int64_t n = 1;
     std::vector<backends::Window> windows;
@@ -58,9 +83,19 @@ class Ledger {
     backends::StateAnswer answer;
     TimePoint at{};
   };
-  mutable std::mutex mutex_;
-  std::unordered_map<backends::ReservationId, std::string> leases_;
+  // Every reservation comes here twice: sessions of different threads rarely meet at one of these.
+  struct Shard {
+    mutable std::mutex mutex;
+    Lease* first = nullptr;
+    std::size_t size = 0;
+  };
+  static constexpr std::size_t kShards = 16;
+  Shard& shard_of(backends::ReservationId id) { return shards_[id % kShards]; }
+
+  std::array<Shard, kShards> shards_;
+  mutable std::mutex mutex_;  // of all below
   std::unordered_map<std::string, Denial, KeyedHash> denials_;
+  std::atomic<bool> has_denials_{false};  // most of the time there are none to look for
   std::vector<TimePoint> delayed_until_;
   std::int64_t trace_second_ = 0;
   std::size_t traced_ = 0;

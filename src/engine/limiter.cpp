@@ -39,56 +39,56 @@ const Value* value_for(LimitDemand& demand, const Program& program, ExprId expr,
   return &*value;
 }
 
-bool add_key(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
-             std::uint32_t recipient) {
-  std::vector<std::string> parts;
-  parts.reserve(rule.limit->key.size());
+bool add_key(LimitDemand& demand, Reserve& asked, const Program& program, const Rule& rule,
+             FactTable& facts, std::uint32_t recipient) {
+  thread_local std::vector<std::string> parts;
+  parts.clear();
   for (const ExprId expr : rule.limit->key) {
     std::optional<Value> value;
     if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
     parts.push_back(key_part(*value, program.kind_of(expr)));
   }
-  demand.asked.key = state_key(rule.limit->state_key, parts);
-  demand.asked.name = state_name(program, rule, rule.limit->key, parts);
+  put_state_key(asked.key, rule.limit->state_key, parts);
+  put_state_name(asked.name, program, rule, rule.limit->key, parts);
   return true;
 }
 
-void add_rate(LimitDemand& demand, const Rate& rate) {
+void add_rate(Reserve& asked, const Rate& rate) {
   if (rate.unlimited) return;
-  demand.asked.windows.push_back(backends::Window{rate.count, rate.period});
+  asked.windows.push_back(backends::Window{rate.count, rate.period});
 }
 
-bool add_rates(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
-               std::uint32_t recipient) {
-  demand.asked.windows.reserve(rule.limit->max.size());
+bool add_rates(LimitDemand& demand, Reserve& asked, const Program& program, const Rule& rule,
+               FactTable& facts, std::uint32_t recipient) {
+  asked.windows.reserve(rule.limit->max.size());
   for (const ExprId expr : rule.limit->max) {
     std::optional<Value> value;
     if (value_for(demand, program, expr, facts, recipient, value) == nullptr) return false;
-    if (const auto* rate = value->get_if<Rate>()) add_rate(demand, *rate);
+    if (const auto* rate = value->get_if<Rate>()) add_rate(asked, *rate);
     if (const auto* list = value->get_if<policy::ValuesPtr>()) {
       for (const Value& item : **list) {
-        if (const auto* rate = item.get_if<Rate>()) add_rate(demand, *rate);
+        if (const auto* rate = item.get_if<Rate>()) add_rate(asked, *rate);
       }
     }
   }
   if (rule.limit->bucket_refill) {
     const Rate& refill = *rule.limit->bucket_refill;
-    demand.asked.bucket =
+    asked.bucket =
         backends::Bucket{rule.limit->bucket_capacity, {refill.count, refill.period}};
   }
   return true;
 }
 
-bool add_distinct(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
-                  std::uint32_t recipient) {
+bool add_distinct(LimitDemand& demand, Reserve& asked, const Program& program, const Rule& rule,
+                  FactTable& facts, std::uint32_t recipient) {
   std::optional<Value> value;
   if (value_for(demand, program, rule.limit->distinct, facts, recipient, value) == nullptr)
     return false;
-  demand.asked.distinct = key_part(*value, program.kind_of(rule.limit->distinct));
+  asked.distinct = key_part(*value, program.kind_of(rule.limit->distinct));
   return true;
 }
 
-bool add_bytes(LimitDemand& demand, FactTable& facts, mail::Stage stage) {
+bool add_bytes(LimitDemand& demand, Reserve& asked, FactTable& facts, mail::Stage stage) {
   const Value* size = facts.fact(stage == mail::Stage::End ? "msg.size" : "mail.size");
   if (size == nullptr) {
     demand.state = State::Pending;
@@ -101,19 +101,19 @@ bool add_bytes(LimitDemand& demand, FactTable& facts, mail::Stage stage) {
     return false;
   }
   const auto* bytes = size->get_if<std::int64_t>();
-  demand.asked.n = bytes != nullptr ? *bytes : 0;
+  asked.n = bytes != nullptr ? *bytes : 0;
   return true;
 }
 
-bool add_units(LimitDemand& demand, const Program& program, const Rule& rule, FactTable& facts,
-               mail::Stage stage, std::uint32_t recipient) {
+bool add_units(LimitDemand& demand, Reserve& asked, const Program& program, const Rule& rule,
+               FactTable& facts, mail::Stage stage, std::uint32_t recipient) {
   switch (rule.limit->count) {
     case CountOf::Distinct:
-      return add_distinct(demand, program, rule, facts, recipient);
+      return add_distinct(demand, asked, program, rule, facts, recipient);
     case CountOf::Bytes:
-      return add_bytes(demand, facts, stage);
+      return add_bytes(demand, asked, facts, stage);
     case CountOf::Recipients:
-      if (stage >= mail::Stage::Data) demand.asked.n = facts.recipient_count();
+      if (stage >= mail::Stage::Data) asked.n = facts.recipient_count();
       return true;
     case CountOf::Messages:
     case CountOf::Connections:
@@ -126,13 +126,13 @@ bool add_units(LimitDemand& demand, const Program& program, const Rule& rule, Fa
 }  // namespace
 
 LimitDemand limit_demand(const Program& program, const Rule& rule, FactTable& facts,
-                         mail::Stage stage, std::uint32_t recipient) {
+                         mail::Stage stage, std::uint32_t recipient, Reserve& asked) {
   LimitDemand demand;
-  if (!add_key(demand, program, rule, facts, recipient) ||
-      !add_rates(demand, program, rule, facts, recipient) ||
-      !add_units(demand, program, rule, facts, stage, recipient))
+  if (!add_key(demand, asked, program, rule, facts, recipient) ||
+      !add_rates(demand, asked, program, rule, facts, recipient) ||
+      !add_units(demand, asked, program, rule, facts, stage, recipient))
     return demand;
-  const bool unlimited = demand.asked.windows.empty() && !demand.asked.bucket;
+  const bool unlimited = asked.windows.empty() && !asked.bucket;
   demand.state = unlimited ? State::Unlimited : State::Ready;
   return demand;
 }

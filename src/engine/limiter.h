@@ -15,10 +15,10 @@ struct LimitDemand {
   State state = State::Pending;
   policy::UnknownReason reason = policy::UnknownReason::Timeout;  // Unknown
   std::string_view unknown_of;                                    // the expression that was
-  backends::Reserve asked;                                        // without id
 };
+// Fills `asked`, but for its id. It is as newly made; what it becomes counts when Ready.
 LimitDemand limit_demand(const policy::Program& program, const policy::Rule& rule, FactTable& facts,
-                         mail::Stage stage, std::uint32_t recipient);
+                         mail::Stage stage, std::uint32_t recipient, backends::Reserve& asked);
 
 // The same question for the limiter of this host alone, with the share that `fallback:` leaves it.
 backends::Reserve local_demand(const backends::Reserve& asked, const policy::LimitSpec& spec);

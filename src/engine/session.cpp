@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "engine/decision_id.h"
@@ -39,7 +40,9 @@ Progress Session::State::begin(mail::Stage which) {
   id.clear();
   requests.begin_event();
   facts.begin_event(started, deadline);
-  here = std::make_unique<StageEvent>(stage, started);
+  here = make_recycled<StageEvent>();
+  here->facts.stage = stage;
+  here->facts.now = started;
   facts.enter(here->facts);
   facts.ask_ahead(stage);
   return drive();
@@ -49,7 +52,7 @@ Progress Session::State::drive() {
   for (int pass = 0;; ++pass) {
     requests.collect();
     facts.begin_pass();
-    out = std::make_unique<StageOutcome>();
+    out = make_recycled<StageOutcome>();
     evaluate();
     requests.flush();
     if (!out->is_pending) break;
@@ -75,11 +78,16 @@ void Session::State::begin_transaction(mail::Envelope envelope) {
 }
 
 void Session::State::end_transaction(bool accepted) {
-  const auto end = accepted ? &State::commit_last : &State::release_all;
-  if (mail_event) (this->*end)(mail_event->limits);
-  if (headers_event) (this->*end)(headers_event->limits);
-  if (transaction) (this->*end)(transaction->limits);
-  (this->*end)(scopes.message_limits);
+  std::array<LimitUses*, 4> lists{&scopes.message_limits};
+  std::size_t count = 1;
+  if (mail_event) lists[count++] = &mail_event->limits;
+  if (headers_event) lists[count++] = &headers_event->limits;
+  if (transaction) lists[count++] = &transaction->limits;
+  if (accepted) {
+    commit_last({lists.data(), count});
+  } else {
+    for (std::size_t i = 0; i < count; ++i) release_all(*lists[i]);
+  }
   send_settlement();
   mail_event.reset();
   headers_event.reset();

@@ -85,10 +85,8 @@ mail::Verdict Session::State::verdict() {
   return verdict;
 }
 
-DecisionRecord Session::State::record(const mail::Verdict& verdict) {
-  DecisionRecord record;
+void Session::State::record(const mail::Verdict& verdict, DecisionRecord& record) {
   record.at = started;
-  record.sid = sid;
   record.id = id;
   record.stage = record.rule_stage = stage;
   record.verdict = verdict;
@@ -101,7 +99,7 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
   }
   record.policy = program->label();
   record.weak = out->answer.strength == Found::Strength::Weak;
-  tell_values(record);
+  tell_figures(record);
   tell_exemptions(record);
   record.unknown = out->unknown;
   std::sort(record.unknown.begin(), record.unknown.end());
@@ -119,10 +117,11 @@ DecisionRecord Session::State::record(const mail::Verdict& verdict) {
              ledger.may_trace(started, services.resources.traces_per_second)) {
     record.trace = trace_answer();
   }
-  return record;
+  if (services.sink == nullptr || services.sink->reads_texts(record)) tell_texts(record);
 }
 
-void Session::State::tell_values(DecisionRecord& record) const {
+void Session::State::tell_texts(DecisionRecord& record) const {
+  record.sid = sid;
   if (known.connection.client_ip) record.client = known.connection.client_ip->to_string();
   record.ptr = known.connection.client_ptr.value_or(known.connection.client_name);
   record.helo = known.helo.value_or("");
@@ -132,6 +131,9 @@ void Session::State::tell_values(DecisionRecord& record) const {
     if (known.envelope->login) record.auth = known.envelope->login->user;
   }
   record.to = known.trying ? known.trying->path : recipients_told(known.accepted);
+}
+
+void Session::State::tell_figures(DecisionRecord& record) const {
   if (known.message && stage >= Stage::Headers)
     record.size =
         static_cast<std::int64_t>(known.message->headers_bytes + known.message->body_bytes);

@@ -33,6 +33,12 @@ void add_once(std::vector<Scopes::Exemption>& in_force, RuleId exemption, Stage 
   if (!known) in_force.push_back({exemption, stage});
 }
 
+// What an idle session keeps has no room to spare.
+template <class List>
+void give_room_back(List& list) {
+  if (list.empty()) List().swap(list);
+}
+
 bool is_accepted(const Found& answer) {
   return !answer || answer.action == Action::Quarantine || answer.action == Action::Discard;
 }
@@ -50,38 +56,48 @@ void Session::State::settle(const LimitUse& use, backends::StateOp op) {
 void Session::State::hold(LimitUse& use) {
   if (use.is_held || use.how == LimitUse::How::Peek) return;
   use.is_held = true;
-  if (!use.is_local) ledger.hold(use.asked.id, use.asked.key);
+  if (!use.is_local) ledger.hold(use.lease, use.asked.id, use.asked.key);
 }
 
 void Session::State::commit(LimitUse& use) {
   if (!use.is_held) return;
   use.is_held = false;
   use.was_committed = true;
-  if (!use.is_local) ledger.drop(use.asked.id);
+  use.lease.drop();
   settle(use, commit_of(use));
 }
 
 void Session::State::release(LimitUse& use) {
   if (!use.is_held) return;
   use.is_held = false;
-  if (!use.is_local) ledger.drop(use.asked.id);
+  use.lease.drop();
   settle(use, release_of(use));
 }
 
-void Session::State::release_all(std::vector<std::unique_ptr<LimitUse>>& uses) {
+void Session::State::release_all(LimitUses& uses) {
   for (const auto& use : uses) release(*use);
 }
 
-void Session::State::commit_last(std::vector<std::unique_ptr<LimitUse>>& uses) {
-  for (const auto& use : uses) {
-    if (!use->is_held) continue;
-    if (!use->is_local) ledger.drop(use->asked.id);
-    use->is_held = false;
-    settle(*use, take_commit(*use));
+void Session::State::commit_last(std::span<LimitUses* const> lists) {
+  thread_local std::vector<LimitUse*> last;
+  thread_local std::vector<const backends::Reserve*> reserved;
+  last.clear(), reserved.clear();
+  for (const LimitUses* uses : lists) {
+    for (const auto& use : *uses) {
+      if (!use->is_held) continue;
+      use->lease.drop();
+      use->is_held = false;
+      last.push_back(use.get());
+      if (!use->is_local) reserved.push_back(&use->asked);
+    }
+  }
+  const bool is_done = reserved.empty() || requests.commit_at_once(reserved);
+  for (LimitUse* use : last) {
+    if (use->is_local || !is_done) settle(*use, take_commit(*use));
   }
 }
 
-void Session::State::commit_all(std::vector<std::unique_ptr<LimitUse>>& uses) {
+void Session::State::commit_all(LimitUses& uses) {
   for (const auto& use : uses) commit(*use);
 }
 
@@ -95,17 +111,17 @@ void Session::State::send_settlement() {
 
 // --- one event ---
 
-Answer Session::State::finish() {
+Progress Session::State::finish() {
   StageEvent& event = *here;
   transaction->waited += std::max(Duration{0}, now() - started);
   for (const PreparedAction& action : out->actions) carry_out(action);
   event.acted.insert(event.acted.end(), out->acted.begin(), out->acted.end());
-  Answer told;
-  told.verdict = verdict();
-  told.record = record(told.verdict);
+  Progress told(std::in_place);
+  told->verdict = verdict();
+  record(told->verdict, told->record);
   settle_stage(event);
   send_settlement();
-  if (services.sink != nullptr) services.sink->decided(told.record);
+  if (services.sink != nullptr) services.sink->decided(told->record);
   out.reset();
   // What is answered later has been kept; an idle session holds nothing else.
   here.reset();
@@ -142,17 +158,15 @@ void Session::State::settle_stage(StageEvent& event) {
 // True for a reservation that the store has granted and that nobody has settled.
 bool Session::State::is_unsettled(const LimitUse& use) const {
   if (use.is_held || use.was_committed || use.how == LimitUse::How::Peek) return false;
-  const backends::StateAnswer* answered = use.local          ? &*use.local
-                                          : use.slot->answer ? &*use.slot->answer
-                                                             : nullptr;
+  const backends::StateAnswer* answered = use.local ? &*use.local : use.answer();
   return answered != nullptr && answered->available &&
          (answered->granted || use.how == LimitUse::How::Observe);
 }
 
 // Gives back what was asked for behind the rule that answered; it is asked for anew when it is
 // reached.
-void Session::State::give_back(std::vector<std::unique_ptr<LimitUse>>& uses) {
-  std::erase_if(uses, [this](const std::unique_ptr<LimitUse>& use) {
+void Session::State::give_back(LimitUses& uses) {
+  std::erase_if(uses, [this](const Recycled<LimitUse>& use) {
     if (!is_unsettled(*use)) return false;
     use->is_held = true;
     release(*use);
@@ -275,7 +289,7 @@ void Session::State::refuse_recipient() {
   StageEvent& event = *here;
   ++transaction->failed;
   release_all(event.limits);
-  std::erase_if(scopes.message_limits, [this](const std::unique_ptr<LimitUse>& use) {
+  std::erase_if(scopes.message_limits, [this](const Recycled<LimitUse>& use) {
     if (use->accepted_by > 0 || !use->is_held) return false;
     release(*use);
     return true;
@@ -328,7 +342,10 @@ void Session::State::keep(StageEvent& event) {
     event.outcome = std::make_unique<StageOutcome>(*out);
     event.outcome->actions.clear();
   }
-  std::unique_ptr<StageEvent>& place = stage == Stage::Connect ? connect_event
+  give_room_back(event.limits);
+  give_room_back(event.greylists);
+  give_room_back(event.acted);
+  Recycled<StageEvent>& place = stage == Stage::Connect ? connect_event
                                        : stage == Stage::Helo  ? helo_event
                                        : stage == Stage::Mail  ? mail_event
                                                                : headers_event;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ inline constexpr int kMaxPasses =
 
 // What lives from MAIL to the dot besides the facts.
 struct Transaction {
-  std::vector<std::unique_ptr<LimitUse>> limits;  // held for accepted recipients
+  LimitUses limits;  // held for accepted recipients
   std::vector<backends::GreylistPromote> promotions;
   std::vector<backends::SeenRecord> seen;
   std::vector<Mark> marks;
@@ -40,6 +41,8 @@ struct Transaction {
   int results_fields = 0;           // Authentication-Results that came
   std::vector<int> claims;          // those of them in our name, numbered from 1, ascending
   std::optional<TimePoint> paused;  // body() asked for a pause then
+
+  void recycle();
 };
 
 class Session::State {
@@ -78,7 +81,7 @@ class Session::State {
   std::optional<std::string> render(policy::TemplateId text, const Found& found);
 
   // --- settlement (session_settle.cpp) ---
-  Answer finish();
+  Progress finish();
   void settle_stage(StageEvent& event);
   void settle_limits(StageEvent& event);
   void settle_connections(StageEvent& event);
@@ -91,24 +94,25 @@ class Session::State {
   void keep(StageEvent& event);
   void keep_limits(StageEvent& event);
   bool is_unsettled(const LimitUse& use) const;
-  void give_back(std::vector<std::unique_ptr<LimitUse>>& uses);
+  void give_back(LimitUses& uses);
   void abandon_event();
   void hold(LimitUse& use);
   void commit(LimitUse& use);
   void release(LimitUse& use);
-  void release_all(std::vector<std::unique_ptr<LimitUse>>& uses);
-  void commit_last(std::vector<std::unique_ptr<LimitUse>>& uses);  // they are dropped next
-  void commit_all(std::vector<std::unique_ptr<LimitUse>>& uses);
+  void release_all(LimitUses& uses);
+  void commit_last(std::span<LimitUses* const> lists);  // they are dropped next
+  void commit_all(LimitUses& uses);
   void settle(const LimitUse& use, backends::StateOp op);
   void send_settlement();
 
   // --- telling (session_record.cpp) ---
   mail::Verdict verdict();
   std::vector<mail::Edit> edits() const;
-  DecisionRecord record(const mail::Verdict& verdict);
+  void record(const mail::Verdict& verdict, DecisionRecord& record);
   void tell_exemptions(DecisionRecord& record) const;
   void tell_would(DecisionRecord& record) const;
-  void tell_values(DecisionRecord& record) const;
+  void tell_figures(DecisionRecord& record) const;
+  void tell_texts(DecisionRecord& record) const;
   bool is_told_now(policy::RuleId rule, const Would& would) const;
 
   // --- tracing (session_trace.cpp) ---
@@ -133,10 +137,10 @@ class Session::State {
   Scopes scopes;
   Box<Transaction> transaction;  // there in an event, and from MAIL to the dot
 
-  std::unique_ptr<StageEvent> connect_event, helo_event, mail_event,
-      headers_event;                  // answered later
-  std::unique_ptr<StageEvent> here;   // the event at hand
-  std::unique_ptr<StageOutcome> out;  // of the pass at hand
+  Recycled<StageEvent> connect_event, helo_event, mail_event,
+      headers_event;           // answered later
+  Recycled<StageEvent> here;   // the event at hand
+  Recycled<StageOutcome> out;  // of the pass at hand
 
   // Of the event at hand.
   mail::Stage stage = mail::Stage::Connect;

@@ -131,15 +131,13 @@ void Session::State::trace_state(const StageEvent& event, RuleId tried,
        {&event.limits, &scopes.message_limits, &scopes.connection_limits, &transaction->limits}) {
     for (const auto& use : *uses) {
       if (use->rule != tried) continue;
-      const std::optional<backends::StateAnswer>* said = use->local  ? &use->local
-                                                         : use->slot ? &use->slot->answer
-                                                                     : nullptr;
-      if (said == nullptr || !*said || !(*said)->available) {
+      const backends::StateAnswer* said = use->local ? &*use->local : use->answer();
+      if (said == nullptr || !said->available) {
         trace.result = '?';
         trace.note = "store away";
       } else {
-        trace.note = used_note(program->rule(tried), *use, **said);
-        if ((*said)->granted) trace.result = 'F';
+        trace.note = used_note(program->rule(tried), *use, *said);
+        if (said->granted) trace.result = 'F';
       }
     }
   }

@@ -11,6 +11,8 @@
 
 #include "backends/state_store.h"
 #include "engine/decision.h"
+#include "engine/ledger.h"
+#include "engine/recycled.h"
 #include "engine/session_facts.h"
 #include "engine/state_requests.h"
 #include "mail/verdict.h"
@@ -31,13 +33,23 @@ struct LimitUse {
   How how = How::Reserve;
   backends::Reserve asked;
   std::vector<backends::Window> agreed;  // as the rule says it, where the local limiter's are less
-  StateSlotPtr slot;
+  std::optional<backends::StateAnswer> at_once;  // what needed no waiting
+  StateSlotPtr slot;                             // else: where the answer will stand
   std::optional<backends::StateAnswer> local;  // of the local limiter, when the store was away
+  Lease lease;  // in the ledger while it is held; behind `asked`, whose key it looks at
   bool is_held = false;                        // a reservation that has to be settled
   bool was_committed = false;
   bool is_local = false;  // in the local limiter
   int accepted_by = 0;    // messages at rcpt: recipients of this message accepted under it
+
+  // What the store said; nullptr: nothing yet.
+  const backends::StateAnswer* answer() const {
+    if (at_once) return &*at_once;
+    return slot && slot->answer ? &*slot->answer : nullptr;
+  }
+  void recycle();
 };
+using LimitUses = std::vector<Recycled<LimitUse>>;
 
 struct GreylistUse {
   policy::RuleId rule = 0;
@@ -105,18 +117,21 @@ struct StageOutcome {
   std::vector<std::string> unknown;
   std::vector<RuleTrace> trace;
   Duration delay{0};
+
+  void recycle();
 };
 
 struct StageEvent {
-  explicit StageEvent(mail::Stage stage, TimePoint now) { facts.stage = stage, facts.now = now; }
   EventFacts facts;
-  std::vector<std::unique_ptr<LimitUse>> limits;
+  LimitUses limits;
   std::vector<std::unique_ptr<GreylistUse>> greylists;
   std::vector<policy::RuleId>
       acted;  // whose actions were carried out: not again when decided again
   // Of stages that are answered later (connect, helo, mail, headers), when there is something to
   // answer or to settle.
   std::unique_ptr<StageOutcome> outcome;
+
+  void recycle();
 };
 
 }  // namespace sluice::engine

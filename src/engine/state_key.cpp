@@ -23,25 +23,18 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-std::string shortened(std::string key) {
-  if (key.size() <= backends::kMaxStateKey) return key;
+void shorten(std::string& key) {
+  if (key.size() <= backends::kMaxStateKey) return;
   const std::string tail =
       "#" + hex(siphash13(kShortenFirst, key)) + hex(siphash13(kShortenSecond, key));
   key.resize(backends::kMaxStateKey - tail.size());
-  return key + tail;
+  key += tail;
 }
 
 std::string joined(std::string_view rule_key, std::span<const std::string> parts) {
   std::string key;
-  std::size_t size = rule_key.size();
-  for (const std::string& part : parts) size += part.size() + 1;
-  key.reserve(size);
-  key += rule_key;
-  for (const std::string& part : parts) {
-    key.push_back(kSeparator);
-    key += part;
-  }
-  return shortened(std::move(key));
+  put_state_key(key, rule_key, parts);
+  return key;
 }
 
 }  // namespace
@@ -51,6 +44,20 @@ std::string key_part(const policy::Value& value, policy::Kind kind) {
   std::string text = policy::key_text(value, kind);
   std::replace(text.begin(), text.end(), kSeparator, '?');
   return text;
+}
+
+void put_state_key(std::string& key, std::string_view rule_key,
+                   std::span<const std::string> parts) {
+  std::size_t size = rule_key.size();
+  for (const std::string& part : parts) size += part.size() + 1;
+  key.clear();
+  key.reserve(size);
+  key += rule_key;
+  for (const std::string& part : parts) {
+    key.push_back(kSeparator);
+    key += part;
+  }
+  shorten(key);
 }
 
 std::string state_key(std::string_view rule_key, std::span<const std::string> parts) {
@@ -75,9 +82,16 @@ std::string first_seen_key(const IpAddress& client) {
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts) {
   std::string name;
+  put_state_name(name, program, rule, key, parts);
+  return name;
+}
+
+void put_state_name(std::string& name, const policy::Program& program, const policy::Rule& rule,
+                    std::span<const policy::ExprId> key, std::span<const std::string> parts) {
   std::size_t size = rule.name.size();
   for (std::size_t i = 0; i < parts.size(); ++i)
     size += parts[i].size() + 2 + (i < key.size() ? program.expression_text(key[i]).size() : 0);
+  name.clear();
   name.reserve(size);
   name += rule.name;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -85,7 +99,6 @@ std::string state_name(const policy::Program& program, const policy::Rule& rule,
     if (i < key.size()) name.append(program.expression_text(key[i])).append("=");
     name += parts[i];
   }
-  return name;
 }
 
 std::optional<ListElement> list_element(const policy::Value& value, const policy::Type& type) {

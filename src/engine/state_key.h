@@ -20,7 +20,8 @@ namespace sluice::engine {
 
 // Text of one value in a key; none (the null sender) is a value of its own.
 std::string key_part(const policy::Value& value, policy::Kind kind);
-// The rule's key with its values.
+// The rule's key with its values. put_…: into a text that is used again.
+void put_state_key(std::string& key, std::string_view rule_key, std::span<const std::string> parts);
 std::string state_key(std::string_view rule_key, std::span<const std::string> parts);
 // The key of what a greylist counts for auto_allow, of one seen(...) call, of client.first_seen.
 std::string auto_allow_key(std::string_view rule_key, std::span<const std::string> parts);
@@ -28,6 +29,8 @@ std::string seen_key(const policy::Program& program, const policy::Rule& rule, s
                      std::span<const std::string> parts);
 std::string first_seen_key(const IpAddress& client);
 // "user-messages auth.user=alice": what `limits show user=alice` looks for.
+void put_state_name(std::string& name, const policy::Program& program, const policy::Rule& rule,
+                    std::span<const policy::ExprId> key, std::span<const std::string> parts);
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts);
 

@@ -37,17 +37,21 @@ StateSlotPtr StateRequests::ask(StateOp op) {
   return slot;
 }
 
-StateSlotPtr StateRequests::reserve(const backends::Reserve& asked) {
+std::optional<StateAnswer> StateRequests::reserve_at_once(const backends::Reserve& asked) {
   // In the order asked: what is queued goes first.
-  if (at_once_ == nullptr || !queue_.empty()) return ask(asked);
+  if (at_once_ == nullptr || !queue_.empty()) return std::nullopt;
   const auto start = std::chrono::steady_clock::now();
   auto answer = at_once_->reserve_at_once(asked);
-  if (!answer) return ask(asked);
+  if (!answer) return answer;
   waited_us_ += since_us(start);
-  auto slot = std::make_shared<StateSlot>();
-  slot->answer = std::move(answer);
-  if (!slot->answer->available) was_away_ = true;
-  return slot;
+  if (!answer->available) was_away_ = true;
+  return answer;
+}
+
+bool StateRequests::commit_at_once(std::span<const backends::Reserve* const> reserved) {
+  if (at_once_ == nullptr) return false;
+  flush();
+  return at_once_->commit_at_once(reserved);
 }
 
 void StateRequests::flush() {

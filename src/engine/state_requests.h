@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "backends/reserves_at_once.h"
@@ -30,8 +31,11 @@ class StateRequests {
 
   // Queued until flush().
   StateSlotPtr ask(backends::StateOp op);
-  // A store in memory has filled the slot when this returns; the reservation stays the caller's.
-  StateSlotPtr reserve(const backends::Reserve& asked);
+  // The answer of a store in memory; the reservation stays the caller's. nullopt: ask().
+  std::optional<backends::StateAnswer> reserve_at_once(const backends::Reserve& asked);
+  // Commits what was reserved, behind everything asked before, in a store in memory. False: not
+  // done, settle() it.
+  bool commit_at_once(std::span<const backends::Reserve* const> reserved);
   // Sends what is queued as one submission; a store that answers inline has filled the slots when
   // this returns.
   void flush();

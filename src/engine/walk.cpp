@@ -20,7 +20,16 @@ bool reaches(const policy::Program& program, RuleId exemption, RuleId rule) {
   return std::binary_search(exempts.begin(), exempts.end(), rule);
 }
 
+// A walk needs them while it is in one stage; the thread keeps them for its next walk.
+std::vector<RuleId>& own_candidates() {
+  thread_local std::vector<RuleId> candidates;
+  return candidates;
+}
+
 }  // namespace
+
+Walk::Walk(Context context, StageOutcome& out)
+    : c_(context), out_(out), candidates_(own_candidates()) {}
 
 // --- exemptions ---
 

@@ -34,7 +34,7 @@ struct Scopes {
   std::vector<Points> connection_points, message_points;
   // Limits that count once for the session, and once for a message and key value (messages at
   // rcpt).
-  std::vector<std::unique_ptr<LimitUse>> connection_limits, message_limits;
+  LimitUses connection_limits, message_limits;
 };
 
 inline constexpr std::size_t kTriedOneByOne = 8;  // rules of a stage; more are looked up
@@ -50,7 +50,7 @@ class Walk {
     Scopes& scopes;
     Ledger& ledger;
   };
-  Walk(Context context, StageOutcome& out) : c_(context), out_(out) {}
+  Walk(Context context, StageOutcome& out);
 
   // Phases 1 and 2, of the event at hand. False: pending, what follows only asks ahead.
   bool exempt(StageEvent& event);
@@ -91,8 +91,8 @@ class Walk {
   // What was asked for a limit, now or in an earlier pass or event; nullptr: nothing to judge
   // (yet).
   LimitUse* use_of(StageEvent& event, policy::RuleId id, LimitUse::How how, std::int64_t n);
-  std::vector<std::unique_ptr<LimitUse>>& uses_of(StageEvent& event, const policy::Rule& rule);
-  LimitUse* ask_limit(StageEvent& event, policy::RuleId id, LimitUse::How how, LimitDemand& demand);
+  LimitUses& uses_of(StageEvent& event, const policy::Rule& rule);
+  LimitUse* ask_limit(StageEvent& event, Recycled<LimitUse> use);
   // The store's answer, or the local limiter's, or on_error's; nullptr: pending, or the limit does
   // not act.
   const backends::StateAnswer* answer_for(StageEvent& event, LimitUse& use);
@@ -116,7 +116,7 @@ class Walk {
   bool is_stopped_ = false;     // a rule would end the stage, but something in front is open
   bool counts_exempt_ = false;  // the limit at hand is exempt and counts all the same
   bool again_ = false;
-  std::vector<policy::RuleId> candidates_;
+  std::vector<policy::RuleId>& candidates_;
 };
 
 // Shadow, or enforced for others only: the rule is evaluated and keeps its state, its answer and

@@ -32,7 +32,7 @@ void Walk::decide_limit(StageEvent& event, RuleId id) {
   exceed(event, *use, *answer, true);
 }
 
-std::vector<std::unique_ptr<LimitUse>>& Walk::uses_of(StageEvent& event, const Rule& rule) {
+LimitUses& Walk::uses_of(StageEvent& event, const Rule& rule) {
   if (rule.limit->count == CountOf::Connections) return c_.scopes.connection_limits;
   if (rule.limit->count == CountOf::Messages && rule.stage == mail::Stage::Rcpt)
     return c_.scopes.message_limits;
@@ -48,9 +48,10 @@ LimitUse* Walk::use_of(StageEvent& event, RuleId id, LimitUse::How how, std::int
     const auto found = std::find_if(uses.begin(), uses.end(), same_rule);
     if (found != uses.end()) return found->get();
   }
-  LimitDemand demand =
-      limit_demand(c_.program, rule, c_.facts, event.facts.stage, FactSource::kNoElement);
-  if (n >= 0) demand.asked.n = n;
+  auto wanted = make_recycled<LimitUse>();
+  const LimitDemand demand = limit_demand(c_.program, rule, c_.facts, event.facts.stage,
+                                          FactSource::kNoElement, wanted->asked);
+  if (n >= 0) wanted->asked.n = n;
   switch (demand.state) {
     case LimitDemand::State::Pending:
       pend(Gate::Blocked);
@@ -65,48 +66,44 @@ LimitUse* Walk::use_of(StageEvent& event, RuleId id, LimitUse::How how, std::int
   }
   if (by_key) {
     for (const auto& use : uses) {
-      if (use->rule == id && use->asked.key == demand.asked.key) return use.get();
+      if (use->rule == id && use->asked.key == wanted->asked.key) return use.get();
     }
   }
   // Something in front is open and may decide: a reservation now might have to be given back.
   if (gate_ == Gate::Blocked) return nullptr;
-  return ask_limit(event, id, how, demand);
+  wanted->rule = id;
+  wanted->how = how;
+  return ask_limit(event, std::move(wanted));
 }
 
-LimitUse* Walk::ask_limit(StageEvent& event, RuleId id, LimitUse::How how, LimitDemand& demand) {
-  auto use = std::make_unique<LimitUse>();
-  use->rule = id;
-  use->how = how;
-  use->asked = std::move(demand.asked);
-  use->asked.id = draw_reservation_id();
-  use->asked.even_if_exceeded = how == LimitUse::How::Observe;
-  const backends::Reserve& asked = use->asked;
-  std::optional<StateAnswer> denied;
-  if (how == LimitUse::How::Reserve) denied = c_.ledger.denial(asked, event.facts.now);
-  if (denied) {
-    use->slot = std::make_shared<StateSlot>();
-    use->slot->answer = std::move(denied);
-  } else if (how == LimitUse::How::Peek) {
+LimitUse* Walk::ask_limit(StageEvent& event, Recycled<LimitUse> use) {
+  backends::Reserve& asked = use->asked;
+  asked.id = draw_reservation_id();
+  asked.even_if_exceeded = use->how == LimitUse::How::Observe;
+  if (use->how == LimitUse::How::Reserve)
+    use->at_once = c_.ledger.denial(asked, event.facts.now);
+  if (use->how == LimitUse::How::Peek) {
     use->slot = c_.requests.ask(
         backends::Peek{asked.key, asked.n, asked.windows, asked.bucket, asked.distinct});
   } else {
-    use->slot = c_.requests.reserve(asked);
+    if (!use->at_once) use->at_once = c_.requests.reserve_at_once(asked);
+    if (!use->at_once) use->slot = c_.requests.ask(asked);
   }
-  auto& uses = uses_of(event, c_.program.rule(id));
+  LimitUses& uses = uses_of(event, c_.program.rule(use->rule));
   uses.push_back(std::move(use));
   return uses.back().get();
 }
 
 const StateAnswer* Walk::answer_for(StageEvent& event, LimitUse& use) {
   const Rule& rule = c_.program.rule(use.rule);
-  if (!use.slot->answer) {
+  if (use.answer() == nullptr) {
     // A limit that cannot end the stage holds nothing up that stands behind it.
     const bool may_decide = use.how != LimitUse::How::Observe && rule.decision &&
                             !is_silent(rule, c_.known.connection.client_ip);
     pend(may_decide ? Gate::Reserving : Gate::Open);
     return nullptr;
   }
-  const StateAnswer& answer = *use.slot->answer;
+  const StateAnswer& answer = *use.answer();
   if (answer.available && !answer.unsure) return &answer;
   trace(event, use.rule, '?', "store away");
   switch (rule.on_error) {

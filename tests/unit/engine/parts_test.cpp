@@ -97,7 +97,9 @@ TEST_CASE("ledger: renews what is held and counts what is being delayed") {
   asked.key = "k";
   asked.windows = {{1, Duration{3'600'000}}};
   store.submit({asked}, [](const auto& answers) { CHECK(answers.front().granted); });
-  ledger.hold(7, "k");
+  Lease lease;
+  ledger.hold(lease, asked.id, asked.key);
+  CHECK(ledger.held() == 1);
   for (int i = 0; i < 10; ++i) {
     clock.advance(kRenewEvery);
     ledger.renew(store);
@@ -105,7 +107,8 @@ TEST_CASE("ledger: renews what is held and counts what is being delayed") {
   backends::Reserve other = asked;
   other.id = 8;
   store.submit({other}, [](const auto& answers) { CHECK_FALSE(answers.front().granted); });
-  ledger.drop(7);
+  lease.drop();
+  lease.drop();
   CHECK(ledger.held() == 0);
   clock.advance(backends::kReservationLease + Duration{1});
   other.id = 9;
