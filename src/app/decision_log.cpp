@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "app/logging.h"
+#include "base/log_value.h"
 #include "base/text.h"
 
 namespace sluice::app {
@@ -90,11 +91,14 @@ bool is_worth_a_line(const DecisionRecord& r) {
 }
 
 std::string logfmt_line(const DecisionRecord& record) {
-  std::string line = "ev=decision", own;
+  std::string line, own;
   line.reserve(kUsualLine);
+  line += "ev=decision";
   for (const Field& field : fields()) {
     const std::string_view text = field.text(record, own);
-    if (!text.empty()) line.append(" ").append(field.name).append("=").append(log_value(text));
+    if (text.empty()) continue;
+    line.append(" ").append(field.name).push_back('=');
+    append_log_value(line, text);
   }
   return line;
 }

@@ -1,5 +1,7 @@
 #include "app/history.h"
 
+#include <pthread.h>
+
 #include <filesystem>
 
 #include "app/decision_log.h"
@@ -64,12 +66,13 @@ bool History::reads_texts(const engine::DecisionRecord& record) const {
 
 void History::decided(const engine::DecisionRecord& record) {
   if (!is_worth_a_line(record)) return;
+  engine::DecisionRecord copy = record;  // before the others have to wait
   const std::lock_guard lock(mutex_);
   if (queue_.size() >= kMaxQueued) {
     ++dropped_;
     return;
   }
-  queue_.push_back(record);
+  queue_.push_back(std::move(copy));
   ++taken_;
   if (record.trace.empty()) return;
   if (++traces_queued_ <= kMaxTracesQueued) return;
@@ -78,6 +81,7 @@ void History::decided(const engine::DecisionRecord& record) {
 }
 
 void History::run() {
+  pthread_setname_np(pthread_self(), "sluice-history");
   TimePoint trimmed = clock_.now();
   std::unique_lock lock(mutex_);
   while (!stop_ || !queue_.empty()) {
@@ -103,8 +107,8 @@ void History::run() {
 void History::write(std::vector<engine::DecisionRecord> batch) {
   std::vector<HistoryEntry> entries;
   entries.reserve(batch.size());
-  for (const engine::DecisionRecord& record : batch)
-    entries.push_back(make_history_entry(record, redaction_));
+  for (engine::DecisionRecord& record : batch)
+    entries.push_back(make_history_entry(std::move(record), redaction_));
   const auto done = file_.add(entries);
   const std::int64_t bytes = file_.bytes();
   if (!done) note_error(done.error().what);

@@ -129,12 +129,20 @@ std::vector<RuleTrace> unpack_trace(const std::string& packed) {
   return trace;
 }
 
-HistoryEntry make_history_entry(const DecisionRecord& r, const Redaction& redaction) {
+HistoryEntry make_history_entry(const DecisionRecord& record, const Redaction& redaction) {
+  return make_history_entry(DecisionRecord(record), redaction);
+}
+
+HistoryEntry make_history_entry(DecisionRecord&& r, const Redaction& redaction) {
+  // What is not redacted is not copied either.
+  const auto addresses = [&redaction](std::string& text) {
+    return cut(redaction.is_on() ? redaction.addresses(text) : std::move(text), kMaxHistoryText);
+  };
   HistoryEntry e;
   e.at = r.at;
-  e.sid = r.sid;
-  e.qid = cut(r.qid, kMaxHistoryText);
-  e.id = r.id;
+  e.sid = std::move(r.sid);
+  e.qid = cut(std::move(r.qid), kMaxHistoryText);
+  e.id = std::move(r.id);
   e.stage = r.stage;
   e.action = r.verdict.action;
   if (!r.verdict.reply.empty()) {
@@ -142,14 +150,14 @@ HistoryEntry make_history_entry(const DecisionRecord& r, const Redaction& redact
     e.status = r.verdict.reply.status().to_string();
     e.text = cut(redaction.addresses(r.verdict.reply.text()), kMaxHistoryText);
   }
-  e.rule = r.rule;
-  e.rev = r.rev;
-  e.policy = r.policy;
-  e.client = r.client;
-  e.ptr = cut(r.ptr, kMaxHistoryText);
-  e.helo = cut(redaction.addresses(r.helo), kMaxHistoryText);
-  e.from = cut(redaction.addresses(r.from), kMaxHistoryText);
-  e.to = cut(redaction.addresses(r.to), kMaxHistoryText);
+  e.rule = std::move(r.rule);
+  e.rev = std::move(r.rev);
+  e.policy = std::move(r.policy);
+  e.client = std::move(r.client);
+  e.ptr = cut(std::move(r.ptr), kMaxHistoryText);
+  e.helo = addresses(r.helo);
+  e.from = addresses(r.from);
+  e.to = addresses(r.to);
   e.auth = cut(redaction.login(r.auth), kMaxHistoryText);
   e.size = r.size;
   e.score = r.score;

@@ -33,6 +33,8 @@ struct HistoryEntry {
   bool is_refusal() const { return action != mail::Action::Continue; }
 };
 
+// Takes the record's texts.
+HistoryEntry make_history_entry(engine::DecisionRecord&& record, const Redaction& redaction);
 HistoryEntry make_history_entry(const engine::DecisionRecord& record, const Redaction& redaction);
 
 // Values that several rules saw stand once. A trace that is too long loses rules that did not

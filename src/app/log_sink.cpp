@@ -110,6 +110,7 @@ void LogWriter::change(std::shared_ptr<spdlog::logger> logger) {
 }
 
 void LogWriter::run() {
+  pthread_setname_np(pthread_self(), "sluice-log");
   std::vector<Line> batch;
   std::unique_lock lock(mutex_);
   while (!is_stopping_ || !queue_.empty()) {

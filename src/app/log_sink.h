@@ -43,7 +43,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
 class LogWriter {
  public:
   static constexpr std::size_t kMaxQueued = 8'192;
-  static constexpr std::chrono::milliseconds kInterval{20};
+  static constexpr std::chrono::milliseconds kInterval{50};
 
   explicit LogWriter(std::shared_ptr<spdlog::logger> logger);
   ~LogWriter() { stop(); }

@@ -149,8 +149,8 @@ void EmbeddedLimits::set_expiry(LimitRecord& record) {
   records_.expire_at(record, end);
 }
 
-LimitRecord* EmbeddedLimits::current(const std::string& key, TimePoint now) {
-  auto* record = records_.find(key);
+LimitRecord* EmbeddedLimits::current(const std::string& key, std::uint64_t hash, TimePoint now) {
+  auto* record = records_.find(key, hash);
   if (record) refresh(*record, now);
   return record;
 }
@@ -184,21 +184,22 @@ bool EmbeddedLimits::evict_one(TimePoint now) {
 
 StateAnswer EmbeddedLimits::apply(const Reserve& op, TimePoint now) {
   if (op.windows.size() > kMaxWindows) return not_available();
-  auto* record = current(op.key, now);
+  const auto hash = keyed_hash(op.key);
+  auto* record = current(op.key, hash, now);
   if (record && record->holds) {
     const auto held = record->holds->find(op.id);
     if (held != record->holds->end()) return held->second.answer;
   }
   const auto answer = decide(record, Demand(op), now);
   const bool holds = (answer.granted || op.even_if_exceeded) && !is_unlimited(op);
-  if (!holds || settled_.contains(settled_id(op.id, op.key), now)) return answer;
+  if (!holds || settled_.contains(settled_id(op.id, hash), now)) return answer;
   if (reservations_ >= caps_.reservations) return not_available();
   return hold(record ? *record : new_record(op.key, now), op, answer, now);
 }
 
 StateAnswer EmbeddedLimits::apply(const Peek& op, TimePoint now) {
   if (op.windows.size() > kMaxWindows) return not_available();
-  return decide(current(op.key, now), Demand(op), now);
+  return decide(current(op.key, keyed_hash(op.key), now), Demand(op), now);
 }
 
 StateAnswer EmbeddedLimits::apply(const Commit& op, TimePoint now) { return use(op, now); }
@@ -210,10 +211,10 @@ StateAnswer EmbeddedLimits::commit(const Reserve& reserved, TimePoint now) {
 template <class Op>
 StateAnswer EmbeddedLimits::use(const Op& op, TimePoint now) {
   if (op.windows.size() > kMaxWindows) return not_available();
-  const auto id = settled_id(op.id, op.key);
-  if (settled_.contains(id, now)) return {};
-  settled_.insert(id, now);
-  auto* record = current(op.key, now);
+  const auto hash = keyed_hash(op.key);
+  const auto id = settled_id(op.id, hash);
+  if (!settled_.insert(id, now)) return {};
+  auto* record = current(op.key, hash, now);
   if (record) drop_hold(*record, op.id);
   if (is_unlimited(op)) return {};
   if (!record) record = &new_record(op.key, now);
@@ -234,17 +235,16 @@ StateAnswer EmbeddedLimits::use(const Op& op, TimePoint now) {
 }
 
 StateAnswer EmbeddedLimits::apply(const Release& op, TimePoint now) {
-  const auto id = settled_id(op.id, op.key);
-  if (settled_.contains(id, now)) return {};
-  settled_.insert(id, now);
-  if (auto* record = current(op.key, now)) drop_hold(*record, op.id);
+  const auto hash = keyed_hash(op.key);
+  if (!settled_.insert(settled_id(op.id, hash), now)) return {};
+  if (auto* record = current(op.key, hash, now)) drop_hold(*record, op.id);
   return {};
 }
 
 StateAnswer EmbeddedLimits::apply(const Renew& op, TimePoint now) {
   StateAnswer answer;
   answer.granted = false;
-  auto* record = current(op.key, now);
+  auto* record = current(op.key, keyed_hash(op.key), now);
   if (!record || !record->holds) return answer;
   const auto held = record->holds->find(op.id);
   if (held == record->holds->end()) return answer;
@@ -334,8 +334,8 @@ void EmbeddedLimits::drop_hold(LimitRecord& record, ReservationId id) {
 }
 
 // Two keys may use the same id.
-std::uint64_t EmbeddedLimits::settled_id(ReservationId id, const std::string& key) const {
-  return keyed_hash(key) ^ (id * 0x9e37'79b9'7f4a'7c15);
+std::uint64_t EmbeddedLimits::settled_id(ReservationId id, std::uint64_t key_hash) {
+  return key_hash ^ (id * 0x9e37'79b9'7f4a'7c15);
 }
 
 // The administrator.

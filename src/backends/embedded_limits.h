@@ -50,7 +50,7 @@ class EmbeddedLimits {
  private:
   template <class Op>
   StateAnswer use(const Op& op, TimePoint now);
-  LimitRecord* current(const std::string& key, TimePoint now);
+  LimitRecord* current(const std::string& key, std::uint64_t hash, TimePoint now);
   LimitRecord& new_record(const std::string& key, TimePoint now);
   void refresh(LimitRecord& record, TimePoint now);
   void count_values(LimitRecord& record);
@@ -66,7 +66,7 @@ class EmbeddedLimits {
   std::unique_ptr<LimitHolds> take_spare_table();
   void add_hold(LimitHolds& holds, ReservationId id, LimitHold hold);
   void keep_spare(LimitHolds::node_type node);
-  std::uint64_t settled_id(ReservationId id, const std::string& key) const;
+  static std::uint64_t settled_id(ReservationId id, std::uint64_t key_hash);
 
   static constexpr std::size_t kSpare = 256, kSpareBuckets = 64;
 

@@ -53,8 +53,10 @@ struct Record {
 template <class T>
 class RecordTable : public ChangeSource {
  public:
-  T* find(std::string_view key) {
-    const Lookup lookup{key, keyed_hash(key)};
+  T* find(std::string_view key) { return find(key, keyed_hash(key)); }
+  // With the hash that is known already.
+  T* find(std::string_view key, std::uint64_t hash) {
+    const Lookup lookup{key, hash};
     auto& part = parts_[part_of(lookup.hash)];
     const auto found = part.find(lookup);
     return found == part.end() ? nullptr : &found->second;

@@ -15,14 +15,15 @@ bool SettledIds::contains(std::uint64_t id, TimePoint now) {
   return slots_[find(never_zero(id))] != 0;
 }
 
-void SettledIds::insert(std::uint64_t id, TimePoint now) {
+bool SettledIds::insert(std::uint64_t id, TimePoint now) {
   forget_old(now);
   id = never_zero(id);
   if (2 * (in_order_.size() + 1) > slots_.size()) grow();
   const std::size_t at = find(id);
-  if (slots_[at] != 0) return;
+  if (slots_[at] != 0) return false;
   slots_[at] = id;
   in_order_.emplace_back(now, id);
+  return true;
 }
 
 void SettledIds::forget_old(TimePoint now) {

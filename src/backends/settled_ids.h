@@ -17,7 +17,7 @@ class SettledIds {
   explicit SettledIds(std::size_t most) : most_(most) {}
 
   bool contains(std::uint64_t id, TimePoint now);
-  void insert(std::uint64_t id, TimePoint now);
+  bool insert(std::uint64_t id, TimePoint now);  // false: it was there already
   std::size_t size() const { return in_order_.size(); }
 
  private:

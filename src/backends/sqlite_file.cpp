@@ -58,12 +58,13 @@ std::string_view RowReader::bytes(int column) const {
 struct SqliteFile::Connection {
   std::string path;
   sqlite3* db = nullptr;
-  std::array<Statement, kTables> insert, erase;
+  std::array<Statement, kTables> insert, update, erase;
   Statement begin, commit;
   ~Connection() {
     begin.reset();
     commit.reset();
     for (auto& statement : insert) statement.reset();
+    for (auto& statement : update) statement.reset();
     for (auto& statement : erase) statement.reset();
     sqlite3_close_v2(db);
   }
@@ -102,7 +103,13 @@ struct SqliteFile::Connection {
   }
   Result<void> change(const StoredRow& row) const {
     const auto table = static_cast<std::size_t>(row.table);
-    if (row.change == StoredRow::Change::Insert) return step(insert[table].get(), row.fields);
+    if (row.change == StoredRow::Change::Insert) {
+      if (update[table]) {
+        const auto done = step(update[table].get(), row.fields);
+        if (!done || sqlite3_changes(db) > 0) return done;
+      }
+      return step(insert[table].get(), row.fields);
+    }
     if (row.change == StoredRow::Change::Erase) return step(erase[table].get(), row.fields);
     return run(fmt::format("DELETE FROM {}", text_of(row.table).name));
   }
@@ -157,6 +164,10 @@ Result<void> SqliteFile::prepare(const Options& options) {
     if (!insert || !erase) return c.fail();
     c.insert[static_cast<std::size_t>(table)] = std::move(*insert);
     c.erase[static_cast<std::size_t>(table)] = std::move(*erase);
+    if (text_of(table).update == nullptr) continue;
+    auto update = c.statement(text_of(table).update);
+    if (!update) return c.fail();
+    c.update[static_cast<std::size_t>(table)] = std::move(*update);
   }
   return {};
 }

@@ -1,12 +1,14 @@
 #include "backends/state_writer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 namespace sluice::backends {
 
 namespace {
 
-constexpr std::size_t kAtATime = 64;  // records, while the decisions wait
+constexpr std::size_t kAtATime = 16;  // records, while the decisions wait
 constexpr Duration kFirstRetry{1000}, kLastRetry{60'000};
 constexpr Duration kBetweenSweeps{1000};
 constexpr int kSweptAtATime = 2000;  // rows of each table
@@ -55,6 +57,7 @@ StateWriter::Report StateWriter::report() const {
 }
 
 void StateWriter::run() {
+  pthread_setname_np(pthread_self(), "sluice-state");
   Lock lock(mutex_);
   for (;;) {
     is_waiting_ = true;

@@ -37,6 +37,9 @@ struct TableText {
   const char* name;
   const char* create;
   const char* insert;
+  // The same for a row that is there and expires when the new one does, or null: what the index of
+  // expiries says stays as it is, which is most of the work of an insert.
+  const char* update;
   const char* erase;
   const char* select;
   bool expires;  // has a column of that name

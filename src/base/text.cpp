@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/case_folding.h"
+#include "base/log_value.h"
 #include "base/utf8.h"
 
 namespace sluice {
@@ -48,6 +49,11 @@ bool is_shown_as_it_is(std::string_view text) {
   return text.size() <= kMaxLogValue && std::all_of(text.begin(), text.end(), [](char c) {
            return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
          });
+}
+
+bool is_quoted(std::string_view text) {
+  return text.empty() ||
+         std::any_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == '='; });
 }
 
 }  // namespace
@@ -96,19 +102,27 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-std::string log_value(std::string_view text) {
-  constexpr std::string_view kQuoted = " =";
+void append_log_value(std::string& line, std::string_view text) {
   if (is_shown_as_it_is(text)) {
-    const bool is_plain = !text.empty() && text.find_first_of(kQuoted) == std::string_view::npos;
-    return is_plain ? std::string(text) : std::string("\"").append(text).append("\"");
+    if (!is_quoted(text)) {
+      line.append(text);
+    } else {
+      line.append("\"").append(text).append("\"");
+    }
+    return;
   }
   const std::string_view kept = utf8_prefix(text, kMaxLogValue);
   std::string shown;
   for (std::size_t at = 0; at < kept.size();) at += append_log_point(shown, kept, at);
   if (kept.size() < text.size()) shown += "...";
-  const bool plain =
-      shown == text && !shown.empty() && shown.find_first_of(kQuoted) == std::string::npos;
-  return plain ? shown : '"' + shown + '"';
+  const bool plain = shown == text && !is_quoted(shown);
+  line += plain ? shown : '"' + shown + '"';
+}
+
+std::string log_value(std::string_view text) {
+  std::string value;
+  append_log_value(value, text);
+  return value;
 }
 
 }  // namespace sluice

@@ -45,6 +45,7 @@ class FactMemo {
     block.values[block.count] = std::move(value);
     return &block.values[block.count++];
   }
+  bool is_empty() const { return !first_; }
   // One block after another: a chain of any length needs no stack.
   void clear() {
     while (first_) first_ = std::move(first_->next);
@@ -53,7 +54,7 @@ class FactMemo {
  private:
   // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and
   // an idle session holds nothing it has not asked for.
-  static constexpr std::size_t kInBlock = 4;
+  static constexpr std::size_t kInBlock = 2;
   struct Block {
     std::array<FactKey, kInBlock> keys{};
     std::array<policy::Value, kInBlock> values;

@@ -53,7 +53,10 @@ FactTable::FactTable(const Services& services, const policy::Program& program, S
     const std::string& name = used.signature.name;
     if (!services.own_spam || (name != "spam.score" && name != "spam.symbols")) continue;
     life_.back() = Life::Score;
-    if (name == "spam.symbols") own_symbols_ = static_cast<FactIndex>(life_.size() - 1);
+    if (name == "spam.symbols") {
+      own_symbols_ = static_cast<FactIndex>(life_.size() - 1);
+      scorers_ = Value::list({});
+    }
   }
   if (scans_.is_needed()) streams_.push_back(&scans_);
   if (!services.settings.authserv_id.empty() || names("dkim.") || names("dmarc.") ||

@@ -134,7 +134,7 @@ class FactTable final : public policy::FactSource, public facts::FactContext {
   policy::Value score_value_{0.0};
   static constexpr policy::FactIndex kNoFact = 0xffff;
   policy::FactIndex own_symbols_ = kNoFact;  // spam.symbols, with `engine: own`
-  policy::Value scorers_ = policy::Value::list({});
+  policy::Value scorers_;  // a list, with `engine: own`
   bool is_expired_ = false;
   bool used_deadline_ = false;   // the fact at hand saw something that the deadline made unknown
   bool store_was_away_ = false;  // the fact at hand asked the store and it was away

@@ -42,10 +42,15 @@ const DnsAnswer& budget_used_up() {
 
 }  // namespace
 
+Questions::Asked& Questions::asked() {
+  if (!asked_) asked_ = std::make_unique<Asked>();
+  return *asked_;
+}
+
 template <class Answer>
 const Answer* Questions::read(const TimedLookup<Answer>& lookup) {
   if (const auto* timed = lookup->get()) return &timed->answer;
-  missing_.emplace_back(
+  asked().missing.emplace_back(
       [lookup](std::function<void()> wake) { return lookup->await(std::move(wake)); });
   return nullptr;
 }
@@ -54,13 +59,14 @@ const DnsAnswer* Questions::dns(std::string_view name, DnsType type, TimePoint d
   std::string key(name);
   key += ' ';
   key += dns_type_name(type);
-  auto found = dns_.find(key);
-  if (found == dns_.end()) {
-    int& asked = is_of_signatures(name, type) ? signatures_asked_ : dns_asked_;
-    if (backends_.dns == nullptr || asked >= facts::kMaxDnsLookups) return &budget_used_up();
-    ++asked;
+  Asked& all = asked();
+  auto found = all.dns.find(key);
+  if (found == all.dns.end()) {
+    int& count = is_of_signatures(name, type) ? all.signatures_asked : all.dns_asked;
+    if (backends_.dns == nullptr || count >= facts::kMaxDnsLookups) return &budget_used_up();
+    ++count;
     auto lookup = std::make_shared<Lookup<Timed<DnsAnswer>>>();
-    found = dns_.emplace(std::move(key), lookup).first;
+    found = all.dns.emplace(std::move(key), lookup).first;
     backends_.dns->query(
         std::string(name), type, deadline,
         [lookup, start = std::chrono::steady_clock::now()](const DnsAnswer& answer) {
@@ -81,24 +87,24 @@ const Answer* Questions::read_or_ask(TimedLookup<Answer>& lookup, const Ask<Answ
   return read(lookup);
 }
 
-const SpamAnswer* Questions::spam(const Ask<SpamAnswer>& ask) { return read_or_ask(spam_, ask); }
+const SpamAnswer* Questions::spam(const Ask<SpamAnswer>& ask) { return read_or_ask(asked().spam, ask); }
 
 const VirusAnswer* Questions::virus(const Ask<VirusAnswer>& ask) {
-  return read_or_ask(virus_, ask);
+  return read_or_ask(asked().virus, ask);
 }
 
 const CalloutAnswer* Questions::callout(const CalloutQuestion& question, TimePoint deadline) {
   static const CalloutAnswer off{CalloutStatus::NotConfigured, {}};
   static const CalloutAnswer too_many{CalloutStatus::Budget, {}};
   if (backends_.callout == nullptr) return &off;
-  if (!callouts_) callouts_ = std::make_unique<decltype(callouts_)::element_type>();
-  auto& lookup = (*callouts_)[question.address()];
+  Asked& all = asked();
+  auto& lookup = all.callouts[question.address()];
   if (!lookup) {
-    if (callouts_asked_ >= facts::kMaxCallouts) {
-      callouts_->erase(question.address());
+    if (all.callouts_asked >= facts::kMaxCallouts) {
+      all.callouts.erase(question.address());
       return &too_many;
     }
-    ++callouts_asked_;
+    ++all.callouts_asked;
     lookup = std::make_shared<Lookup<Timed<CalloutAnswer>>>();
     backends_.callout->ask(
         question, deadline + kCalloutLag,
@@ -110,36 +116,38 @@ const CalloutAnswer* Questions::callout(const CalloutQuestion& question, TimePoi
 }
 
 void Questions::await(const std::shared_ptr<Round>& round) {
-  for (const auto& await_one : missing_) {
+  if (!asked_) return;
+  for (const auto& await_one : asked_->missing) {
     auto arrived = round->expect();
     if (!await_one([arrived] { arrived({}); })) arrived({});
   }
-  missing_.clear();
+  asked_->missing.clear();
 }
 
 std::int64_t Questions::total_us() const {
-  std::int64_t total = forgotten_us_;
-  for (const auto& [key, lookup] : dns_) {
+  if (!asked_) return 0;
+  std::int64_t total = asked_->forgotten_us;
+  for (const auto& [key, lookup] : asked_->dns) {
     if (const auto* timed = lookup->get()) total += timed->took_us;
   }
   return total;
 }
 
 std::int64_t Questions::waited_us() const {
-  return dns_.empty() ? 0 : total_us() - begin_event_us_;
+  return !asked_ || asked_->dns.empty() ? 0 : total_us() - asked_->begin_event_us;
 }
 
 void Questions::begin_transaction() {
-  dns_asked_ = signatures_asked_ = 0;
-  spam_.reset();
-  virus_.reset();
-  callouts_asked_ = 0;
-  if (callouts_)
-    std::erase_if(*callouts_, [](const auto& entry) { return entry.second->get() != nullptr; });
-  if (callouts_ && callouts_->empty()) callouts_.reset();
-  if (dns_.empty()) return;
-  forgotten_us_ = total_us();
-  std::erase_if(dns_, [](const auto& entry) { return entry.second->get() != nullptr; });
+  if (!asked_) return;
+  const auto is_answered = [](const auto& entry) { return entry.second->get() != nullptr; };
+  Asked& all = *asked_;
+  all.dns_asked = all.signatures_asked = all.callouts_asked = 0;
+  all.spam.reset();
+  all.virus.reset();
+  std::erase_if(all.callouts, is_answered);
+  all.forgotten_us = total_us();
+  std::erase_if(all.dns, is_answered);
+  if (all.dns.empty() && all.callouts.empty() && all.missing.empty()) asked_.reset();
 }
 
 }  // namespace sluice::engine

@@ -42,14 +42,18 @@ class Questions {
                                          TimePoint deadline);
 
   // From now on the round waits for what was found missing since the last begin_pass().
-  void begin_pass() { missing_.clear(); }
+  void begin_pass() {
+    if (asked_) asked_->missing.clear();
+  }
   void await(const std::shared_ptr<Round>& round);
   // A new transaction: answers of the last one are forgotten (facts that have read them keep their
   // values), what is still open stays.
   void begin_transaction();
 
   std::int64_t waited_us() const;
-  void begin_event() { begin_event_us_ = total_us(); }
+  void begin_event() {
+    if (asked_) asked_->begin_event_us = total_us();
+  }
 
  private:
   template <class Answer>
@@ -65,16 +69,21 @@ class Questions {
   const Answer* read_or_ask(TimedLookup<Answer>& lookup, const Ask<Answer>& ask);
   std::int64_t total_us() const;
 
+  // What was asked. Most sessions ask nothing, or have nothing open between their messages.
+  struct Asked {
+    std::unordered_map<std::string, TimedLookup<backends::DnsAnswer>, KeyedHash> dns;
+    TimedLookup<backends::SpamAnswer> spam;
+    TimedLookup<backends::VirusAnswer> virus;
+    std::unordered_map<std::string, TimedLookup<backends::CalloutAnswer>, KeyedHash>
+        callouts;  // by address
+    int dns_asked = 0, signatures_asked = 0, callouts_asked = 0;
+    std::int64_t forgotten_us = 0, begin_event_us = 0;
+    std::vector<std::function<bool(std::function<void()>)>> missing;
+  };
+  Asked& asked();
+
   Backends backends_;
-  std::unordered_map<std::string, TimedLookup<backends::DnsAnswer>, KeyedHash> dns_;
-  TimedLookup<backends::SpamAnswer> spam_;
-  TimedLookup<backends::VirusAnswer> virus_;
-  // By address; not there before the first, most sessions ask none.
-  std::unique_ptr<std::unordered_map<std::string, TimedLookup<backends::CalloutAnswer>, KeyedHash>>
-      callouts_;
-  int dns_asked_ = 0, signatures_asked_ = 0, callouts_asked_ = 0;
-  std::int64_t forgotten_us_ = 0, begin_event_us_ = 0;
-  std::vector<std::function<bool(std::function<void()>)>> missing_;
+  std::unique_ptr<Asked> asked_;
 };
 
 }  // namespace sluice::engine

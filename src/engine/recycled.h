@@ -16,7 +16,7 @@ namespace sluice::engine {
 template <class T>
 class Shelf {
  public:
-  static constexpr std::size_t kMost = 32;  // of one thread
+  static constexpr std::size_t kMost = 128;  // of one thread
 
   static T* take() {
     Shelf* shelf = own();

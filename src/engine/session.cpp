@@ -38,6 +38,7 @@ Progress Session::State::begin(mail::Stage which) {
   const Duration left = services.message_deadline - transaction->waited;
   deadline = started + std::clamp(left, Duration{0}, services.deadline);
   id.clear();
+  if (which >= mail::Stage::Mail) recall_events();
   requests.begin_event();
   facts.begin_event(started, deadline);
   here = make_recycled<StageEvent>();
@@ -91,6 +92,7 @@ void Session::State::end_transaction(bool accepted) {
   send_settlement();
   mail_event.reset();
   headers_event.reset();
+  forget_bare_events();
   transaction.reset();
   for (ContentStream* stream : facts.streams()) stream->drop();
   scopes.message.clear();
@@ -163,11 +165,28 @@ void Session::State::end_pause() {
 void Session::State::forget_helo() {
   if (helo_event) release_all(helo_event->limits);
   helo_event.reset();
+  helo_at = kNever;
   known.helo_facts.clear();
   std::erase_if(scopes.connection,
                 [](const auto& exemption) { return exemption.stage == mail::Stage::Helo; });
   std::erase_if(scopes.connection_points,
                 [](const auto& points) { return points.stage == mail::Stage::Helo; });
+}
+
+void Session::State::recall_events() {
+  const auto recall = [](Recycled<StageEvent>& event, mail::Stage of, TimePoint at) {
+    if (event || at == kNever) return;
+    event = make_recycled<StageEvent>();
+    event->facts.stage = of;
+    event->facts.now = at;
+  };
+  recall(connect_event, mail::Stage::Connect, connect_at);
+  recall(helo_event, mail::Stage::Helo, helo_at);
+}
+
+void Session::State::forget_bare_events() {
+  if (connect_at != kNever && connect_event && connect_event->is_bare()) connect_event.reset();
+  if (helo_at != kNever && helo_event && helo_event->is_bare()) helo_event.reset();
 }
 
 StageEvent* Session::State::event_of(mail::Stage which) const {

@@ -342,6 +342,10 @@ void Session::State::keep(StageEvent& event) {
     event.outcome = std::make_unique<StageOutcome>(*out);
     event.outcome->actions.clear();
   }
+  if ((stage == Stage::Connect || stage == Stage::Helo) && event.is_bare()) {
+    (stage == Stage::Connect ? connect_at : helo_at) = event.facts.now;
+    return;
+  }
   give_room_back(event.limits);
   give_room_back(event.greylists);
   give_room_back(event.acted);

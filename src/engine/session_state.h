@@ -62,6 +62,8 @@ class Session::State {
   void end_pause();
   void end_transaction(bool accepted);
   void forget_helo();
+  void recall_events();  // that connect and helo left nothing of but their time
+  void forget_bare_events();
 
   // --- evaluation (session_evaluate.cpp) ---
   void evaluate();
@@ -141,6 +143,9 @@ class Session::State {
       headers_event;           // answered later
   Recycled<StageEvent> here;   // the event at hand
   Recycled<StageOutcome> out;  // of the pass at hand
+  // When events were that are not kept between messages: most left nothing else.
+  static constexpr TimePoint kNever = TimePoint::min();
+  TimePoint connect_at = kNever, helo_at = kNever;
 
   // Of the event at hand.
   mail::Stage stage = mail::Stage::Connect;

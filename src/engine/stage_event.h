@@ -131,6 +131,11 @@ struct StageEvent {
   // answer or to settle.
   std::unique_ptr<StageOutcome> outcome;
 
+  // There is nothing to remember of it but when it was.
+  bool is_bare() const {
+    return !outcome && limits.empty() && greylists.empty() && acted.empty() &&
+           facts.facts.is_empty() && !facts.state;
+  }
   void recycle();
 };
 

@@ -23,11 +23,12 @@ bool is_printable(char c) { return c >= 0x20 && c <= 0x7E; }
 bool is_high(char c) { return static_cast<std::uint8_t>(c) >= 0x80; }
 
 bool is_dot_string(std::string_view text) {
-  const auto atoms = split(text, '.');
-  return std::all_of(atoms.begin(), atoms.end(), [](std::string_view atom) {
-    return !atom.empty() &&
-           std::all_of(atom.begin(), atom.end(), [](char c) { return is_atext(c) || is_high(c); });
-  });
+  char before = '.';  // no atom is empty
+  for (const char c : text) {
+    if (c == '.' ? before == '.' : !is_atext(c) && !is_high(c)) return false;
+    before = c;
+  }
+  return before != '.';
 }
 
 // Where the mailbox has its "@": behind the quoted string, or the first one.

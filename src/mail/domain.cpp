@@ -35,8 +35,12 @@ bool is_label(std::string_view label) {
 
 bool is_ascii_domain(std::string_view text) {
   if (text.empty() || text.size() > kMaxDomain) return false;
-  const auto labels = split(text, '.');
-  return std::all_of(labels.begin(), labels.end(), is_label);
+  for (;;) {
+    const std::size_t dot = text.find('.');
+    if (!is_label(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
 }
 
 // UTS-46 of libidn2, without its STD3 rules: those drop characters instead of refusing them.
