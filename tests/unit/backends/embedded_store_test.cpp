@@ -34,6 +34,29 @@ int run_sql(const std::filesystem::path& folder, const std::string& sql) {
   return result;
 }
 
+TEST_CASE("embedded store: reservations committed on the spot are used, once, and on disk") {
+  EmbeddedWorld w;
+  EmbeddedStore& store = w.store;
+  const auto first = reserve(1, "k", kHundred, 7), second = reserve(2, "other", kHundred, 3);
+  const auto value = reserve_value(3, "values", kHundred, "a");
+  const std::vector<const Reserve*> all{&first, &second, &value};
+  for (const Reserve* one : all) CHECK(store.reserve_at_once(*one)->granted);
+  for (int times = 0; times < 2; ++times) CHECK(store.commit_at_once(all));
+  ask(store, commit(first));
+  CHECK(used(store, first) == 7);
+  // Counted again before its row expires otherwise, and then in another sub-window.
+  for (const auto wait : {ms(0), minutes(7)}) {
+    w.clock.advance(wait);
+    use(store, reserve(wait == ms(0) ? 4 : 5, "k", kHundred, 10));
+    CHECK(store.flush(s(60)));
+  }
+  w.opened.reset();
+  const auto again = open_store(w.folder.path(), w.clock);
+  CHECK(used(*again, first) == 27);
+  CHECK(used(*again, second) == 3);
+  CHECK(used(*again, value) == 1);
+}
+
 TEST_CASE("embedded store: everything but reservations survives a restart") {
   EmbeddedWorld w;
   const Bucket bucket{10, {10, hours(1)}};

@@ -11,8 +11,8 @@ namespace {
 class OnTheSpot final : public backends::StoreInFront, public backends::ReservesAtOnce {
  public:
   using StoreInFront::StoreInFront;
-  int asked = 0;
-  bool is_away = false;
+  int asked = 0, committed = 0;
+  bool is_away = false, takes_commits = false;
 
   bool answers_at_once() const override { return true; }
   void submit(std::vector<backends::StateOp> ops, backends::StateDone done) override {
@@ -27,6 +27,16 @@ class OnTheSpot final : public backends::StoreInFront, public backends::Reserves
     }
     behind_.submit({op}, [&](const std::vector<backends::StateAnswer>& all) { answer = all.at(0); });
     return answer;
+  }
+  bool commit_at_once(std::span<const backends::Reserve* const> reserved) override {
+    if (!takes_commits) return false;
+    std::vector<backends::StateOp> ops;
+    for (const backends::Reserve* one : reserved)
+      ops.emplace_back(backends::Commit{one->id, one->key, one->name, one->n, one->windows,
+                                        one->bucket, one->distinct});
+    committed += static_cast<int>(ops.size());
+    behind_.submit(std::move(ops), [](const std::vector<backends::StateAnswer>&) {});
+    return true;
   }
 };
 
@@ -78,6 +88,14 @@ TEST_CASE("limits: a store that answers on the spot gives the verdicts of one th
   CHECK(store.asked > 0);
   CHECK(submitted.reserved("") == 0);
   CHECK(asked.reserved("") == 0);
+
+  Filter committed(kRules);
+  OnTheSpot taking(committed.memory);
+  taking.takes_commits = true;
+  committed.services.store = &taking;
+  CHECK(play(committed) == expected);
+  CHECK(taking.committed > 0);
+  CHECK(committed.reserved("") == 0);
   CHECK(std::find(expected.begin(), expected.end(), "452 4.7.1 per-recipient") != expected.end());
 }
 
