@@ -63,7 +63,7 @@ Recycled<T> make_recycled() {
 template <class Buffer>
 void empty(Buffer& buffer, std::size_t most) {
   if (buffer.capacity() > most) {
-    buffer = Buffer();
+    Buffer().swap(buffer);  // a string that is assigned an empty one keeps its room
   } else {
     buffer.clear();
   }

@@ -136,7 +136,7 @@ bool Link::run(Next next, std::string_view bytes) {
 
 void Link::keep(std::string_view rest) {
   if (rest.empty()) {
-    if (in_.capacity() > sizeof in_) in_ = std::string();
+    std::string().swap(in_);  // assigning an empty one would keep the room
   } else if (rest.data() >= in_.data() && rest.data() < in_.data() + in_.size()) {
     in_.erase(0, in_.size() - rest.size());
   } else {
@@ -249,7 +249,7 @@ bool Link::flush() {
   if (sent < 0) return errno == EAGAIN || errno == EINTR;
   out_.erase(0, static_cast<std::size_t>(sent));
   if (!out_.empty()) return true;
-  out_ = std::string();
+  std::string().swap(out_);
   if (waiting_ == Waiting::Nothing) return go_on(Next::Frame);
   watch_again();
   return true;

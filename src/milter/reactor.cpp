@@ -53,7 +53,7 @@ void Reactor::adopt(int fd, Place& place) {
 void Reactor::visit(LinkId id, const std::function<bool(Link&)>& visit) {
   const auto at = links_.find(id);
   if (at != links_.end() && !visit(*at->second)) drop(id);
-  if (writing_.capacity() > kKeptForWriting) writing_ = std::string();
+  if (writing_.capacity() > kKeptForWriting) std::string().swap(writing_);
 }
 
 void Reactor::drop(LinkId id) {

@@ -132,7 +132,7 @@ void SessionMacros::forget_client() {
     if (name == nullptr || !name->is_client) rest.append(kept_, at, record.size);
     at += record.size;
   }
-  kept_ = std::string(rest);  // no more room than it takes
+  std::string(rest).swap(kept_);  // no more room than it takes, nor than it took
 }
 
 void SessionMacros::forget_from(MacroStage stage) {
@@ -141,7 +141,7 @@ void SessionMacros::forget_from(MacroStage stage) {
     at += record_at(kept_, at).size;
   if (at == kept_.size()) return;
   kept_.resize(at);
-  if (at == 0) kept_ = std::string();
+  if (at == 0) std::string().swap(kept_);
 }
 
 const char* SessionMacros::macro(const char* name) const {
