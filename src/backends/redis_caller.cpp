@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "backends/redis_address.h"
-#include "backends/redis_command.h"
 #include "backends/redis_slot.h"
 
 namespace sluice::backends {
@@ -26,6 +25,7 @@ RedisCaller::RedisCaller(std::unique_ptr<EventLoop> loop, const RedisOptions& op
   topology_ = make(setting);
   loop_->post([this] {
     topology_->start();
+    joins_slots_ = topology_->joins_slots();
     tick();
   });
 }
@@ -44,30 +44,47 @@ void RedisCaller::close() {
   loop_->cancel(wait_timer_);
   loop_->cancel(tick_timer_);
   topology_->close();
+  flush();
   for (const auto& [until, run] : std::exchange(waiting_, {}))
     leave(run, RedisOutcome::NotDone, "the service ends");
+  lanes_.clear();
   topology_.reset();
 }
 
+// What several sessions ask for in one moment is looked at together.
 void RedisCaller::call(std::vector<RedisCall> calls, RedisDone done) {
   if (calls.empty()) return done({});
-  loop_->post(
-      [this, begun = EventLoop::Steady::now(), calls = std::move(calls),
-       done = std::move(done)]() mutable { begin(std::move(calls), std::move(done), begun); });
+  bool is_first = false;
+  {
+    const std::lock_guard lock(asked_mutex_);
+    is_first = asked_.empty();
+    asked_.push_back({std::move(calls), std::move(done), EventLoop::Steady::now()});
+  }
+  if (is_first) loop_->post([this] { take_asked(); });
 }
 
-void RedisCaller::begin(std::vector<RedisCall> calls, RedisDone done, Time begun) {
+void RedisCaller::take_asked() {
+  std::vector<Asked> all;
+  {
+    const std::lock_guard lock(asked_mutex_);
+    all.swap(asked_);
+  }
+  for (Asked& asked : all) begin(std::move(asked));
+  flush();
+}
+
+void RedisCaller::begin(Asked asked) {
   auto batch = std::make_shared<Batch>();
-  batch->results.resize(calls.size());
-  batch->missing = calls.size();
-  batch->done = std::move(done);
-  for (std::size_t i = 0; i < calls.size(); ++i) {
+  batch->results.resize(asked.calls.size());
+  batch->missing = asked.calls.size();
+  batch->done = std::move(asked.done);
+  for (std::size_t i = 0; i < asked.calls.size(); ++i) {
     auto run = std::make_shared<Run>();
-    run->call = std::move(calls[i]);
+    run->call = std::move(asked.calls[i]);
     run->batch = batch;
     run->index = i;
-    run->begun = begun;
-    run->deadline = begun + timeout_;
+    run->begun = asked.begun;
+    run->deadline = asked.begun + timeout_;
     ++counts_.calls;
     budget_.called();
     if (run->call.script == nullptr || run->call.keys.empty()) {
@@ -84,36 +101,23 @@ void RedisCaller::dispatch(const RunPtr& run) {
   const Time now = EventLoop::Steady::now();
   RedisPlace place = run->at ? topology_->place_at(*run->at) : topology_->place(run->slot);
   if (place.node) {
-    const auto standing = place.node->admit(now);
+    const bool is_full = load(*place.node) >= kMaxRedisQueue;
+    const auto standing = is_full ? RedisNode::Standing::Down : place.node->admit(now);
     if (standing == RedisNode::Standing::Up) {
-      if (now < run->deadline) return send(run, place.node);
+      if (now < run->deadline) return enqueue(run, place.node);
       place.why = "no time left";
     } else {
       place.is_worth_waiting = place.is_worth_waiting || standing == RedisNode::Standing::Soon;
       place.why = place.node->at().to_string() + ": " +
-                  (place.node->on_the_way() >= kMaxRedisQueue ? "too many commands on the way"
-                   : place.node->why().empty()                ? "not connected yet"
-                                                              : place.node->why());
+                  (is_full                     ? "too many calls on the way"
+                   : place.node->why().empty() ? "not connected yet"
+                                               : place.node->why());
     }
   }
   if (!run->patience) run->patience = std::min(now + kMaxRedisQueueWait, run->deadline);
   if (place.is_worth_waiting && now < *run->patience && waiting_.size() < kMaxRedisQueue)
     return wait(run, *run->patience, std::move(place.why));
   leave(run, RedisOutcome::NotDone, std::move(place.why));
-}
-
-void RedisCaller::send(const RunPtr& run, const NodePtr& node) {
-  if (run->is_asking) node->send(redis_command({"ASKING"}), run->deadline, [](const auto&) {});
-  node->send(redis_script_command(run->call, run->is_in_full), run->deadline,
-             [this, run, node](RedisAnswer answer) { answered(run, node, std::move(answer)); });
-}
-
-void RedisCaller::answered(const RunPtr& run, const NodePtr& node, RedisAnswer answer) {
-  if (answer.kind != RedisAnswer::Kind::Reply) return failed(run, node, answer);
-  if (answer.reply.kind == RedisReply::Kind::Error)
-    return react(run, node, std::move(answer.reply));
-  node->succeeded();
-  this->answer(run, std::move(answer.reply));
 }
 
 void RedisCaller::failed(const RunPtr& run, const NodePtr& node, const RedisAnswer& answer) {
@@ -147,10 +151,8 @@ void RedisCaller::react(const RunPtr& run, const NodePtr& node, RedisReply error
       return redirect(run, node, reaction, error.text);
     case R::TryAgain:
       return try_again(run, node, error.text);
-    case R::SendScript:
-      if (std::exchange(run->is_in_full, true)) return answer(run, std::move(error));
-      ++counts_.scripts_sent;
-      return send(run, node);
+    case R::SendScript:  // it was sent whole, and is not known all the same
+      return answer(run, std::move(error));
     case R::Follow:
       return follow(run, node, error.text);
     case R::Away:
@@ -250,6 +252,7 @@ void RedisCaller::wake() {
   }
   waiting_.merge(kept);
   watch_waiting();
+  flush();
 }
 
 void RedisCaller::wake_due() {
@@ -263,6 +266,7 @@ void RedisCaller::wake_due() {
     }
   }
   watch_waiting();
+  flush();
 }
 
 void RedisCaller::watch_waiting() {

@@ -84,6 +84,7 @@ RedisHealth RedisCaller::health() const {
   health.followed = counts_.followed;
   health.redirects = health.moved + health.asked + health.tried_again + health.followed;
   health.scripts_sent = counts_.scripts_sent;
+  health.sent = counts_.sent;
   return health;
 }
 

@@ -23,7 +23,7 @@ namespace sluice::backends {
 
 inline constexpr std::size_t kMaxRedisServers = 64;         // named in the configuration
 inline constexpr std::size_t kMaxRedisSecret = 512;         // bytes of a password
-inline constexpr std::size_t kMaxRedisQueue = 1'000;        // commands waiting or on the way, of one server
+inline constexpr std::size_t kMaxRedisQueue = 1'000;        // calls waiting or on the way, of one server
 inline constexpr Duration kMaxRedisQueueWait{10};           // for a connection, a master or a slot map
 
 // A Lua script, known by its SHA1 once the server has seen it.
@@ -46,6 +46,11 @@ struct RedisCall {
   std::vector<std::string> keys;        // all in one slot (the same {tag}); at least one
   std::vector<std::string> args;
   bool is_repeatable = false;  // may be sent again when its outcome is unknown (reads)
+  // Given: the call is joined with others of its script and with the same head that go to the same
+  // server (in a Cluster: whose keys are in the same slot). The script sees all their keys, then the
+  // head, then all their arguments, and answers with one element for each. Each call has a result of
+  // its own all the same; an element that is an error is judged as an error reply is.
+  std::optional<std::string> head = std::nullopt;
 };
 
 enum class RedisOutcome : std::uint8_t {
@@ -79,13 +84,15 @@ struct RedisHealth {
   std::uint64_t not_done = 0, unknown = 0;                               // of errors
   std::uint64_t moved = 0, asked = 0, tried_again = 0, followed = 0;     // of redirects
   std::uint64_t scripts_sent = 0;                                        // NOSCRIPT, hence EVAL
+  std::uint64_t sent = 0;  // commands in which the calls went: fewer, where calls were joined
   std::vector<RedisNodeHealth> nodes;
 };
 
 class RedisClient {
  public:
   virtual ~RedisClient() = default;
-  // All calls of one stage: pipelined per node, side by side over nodes; results in the same order.
+  // All calls of one stage: joined or pipelined per node, side by side over nodes; results in the
+  // same order.
   // Each is there within the client's timeout, redirects and one NOSCRIPT round included.
   virtual void call(std::vector<RedisCall> calls, RedisDone done) = 0;
   virtual RedisHealth health() const = 0;

@@ -26,6 +26,7 @@ class RedisCluster final : public RedisTopology {
 
   void start() override;
   void close() override;
+  bool joins_slots() const override { return false; }
   RedisPlace place(int slot) override;
   RedisPlace place_at(const Endpoint& at) override;
   void told(RedisNode& by, RedisReaction reaction, const std::string& error) override;

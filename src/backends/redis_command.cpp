@@ -21,13 +21,22 @@ std::string redis_command(const std::vector<std::string_view>& words) {
   return out;
 }
 
-std::string redis_script_command(const RedisCall& call, bool in_full) {
-  std::string out = head(3 + call.keys.size() + call.args.size());
+std::string redis_script_command(const std::vector<const RedisCall*>& calls, bool in_full) {
+  const RedisCall& first = *calls.front();
+  std::size_t keys = 0, args = first.head ? 1 : 0;
+  for (const RedisCall* call : calls) {
+    keys += call->keys.size();
+    args += call->args.size();
+  }
+  std::string out = head(3 + keys + args);
   append_word(out, in_full ? "EVAL" : "EVALSHA");
-  append_word(out, in_full ? call.script->source : call.script->sha1);
-  append_word(out, std::to_string(call.keys.size()));
-  for (const std::string& key : call.keys) append_word(out, key);
-  for (const std::string& arg : call.args) append_word(out, arg);
+  append_word(out, in_full ? first.script->source : first.script->sha1);
+  append_word(out, std::to_string(keys));
+  for (const RedisCall* call : calls)
+    for (const std::string& key : call->keys) append_word(out, key);
+  if (first.head) append_word(out, *first.head);
+  for (const RedisCall* call : calls)
+    for (const std::string& arg : call->args) append_word(out, arg);
   return out;
 }
 

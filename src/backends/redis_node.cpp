@@ -47,6 +47,11 @@ RedisNode::Standing RedisNode::admit(Time now) {
   return Standing::Up;
 }
 
+bool RedisNode::is_well() const {
+  return state_ == State::Ready && !connection_->is_over() &&
+         breaker_.state() == RedisBreaker::State::Closed;
+}
+
 void RedisNode::send(std::string command, Time deadline, RedisConnection::Done done) {
   connection_->send(std::move(command), deadline, std::move(done));
 }

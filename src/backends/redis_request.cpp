@@ -26,21 +26,9 @@ std::string bytes_of(ReservationId id) {
   return bytes;
 }
 
-RedisScriptName script_of(RedisKind kind) {
-  switch (kind) {
-    case RedisKind::Greylist:
-      return RedisScriptName::Greylist;
-    case RedisKind::AutoAllow:
-      return RedisScriptName::AutoAllow;
-    case RedisKind::Seen:
-      return RedisScriptName::Seen;
-    case RedisKind::Limit:
-    case RedisKind::Holds:
-    case RedisKind::Values:
-      return RedisScriptName::Limit;
-  }
-  return RedisScriptName::Limit;
-}
+// Of a subject's arguments: kind, resolution, how many follow.
+constexpr std::size_t kSizeAt = 2;
+constexpr char kLists = 'd';
 
 template <class Op>
 void add_demand(Arguments& to, const Op& op, const RedisKeys& keys, std::string name) {
@@ -78,20 +66,33 @@ RedisCall& RedisRequest::call_for(RedisKind kind, const RedisKeys::Place& place,
   const auto [found, is_new] = places_.try_emplace(key, calls_.size());
   index = found->second;
   if (!is_new) return calls_[index];
-  answers_.push_back(0);
-  auto& call = calls_.emplace_back();
-  call.script = &redis_script(script_of(kind));
-  call.is_repeatable = true;
-  call.keys = {RedisKeys::clock(place.group), std::move(key)};
-  call.args = {settings_->time, digits(settings_->resolution)};
+  std::vector<std::string> keys{RedisKeys::clock(place.group), std::move(key)};
   if (kind == RedisKind::Limit) {
-    call.keys.push_back(RedisKeys::key(place, RedisKind::Holds));
-    call.keys.push_back(RedisKeys::key(place, RedisKind::Values));
+    keys.push_back(RedisKeys::key(place, RedisKind::Holds));
+    keys.push_back(RedisKeys::key(place, RedisKind::Values));
   }
+  auto& call = new_call(static_cast<char>(kind), std::move(keys));
   if (kind == RedisKind::Limit) call.args.push_back(digits(settings_->margin));
   if (kind == RedisKind::Greylist || kind == RedisKind::AutoAllow)
     call.args.push_back(digits(2 * settings_->margin));
   return call;
+}
+
+RedisCall& RedisRequest::new_call(char kind, std::vector<std::string> keys) {
+  answers_.push_back(0);
+  auto& call = calls_.emplace_back();
+  call.script = &redis_script(RedisScriptName::Operations);
+  call.head = settings_->time;
+  call.keys = std::move(keys);
+  call.args = {std::string(1, kind), digits(settings_->resolution), {}};
+  call.is_repeatable = true;
+  return call;
+}
+
+std::vector<RedisCall> RedisRequest::take() {
+  for (RedisCall& call : calls_)
+    call.args[kSizeAt] = std::to_string(call.args.size() - kSizeAt - 1);
+  return std::move(calls_);
 }
 
 RedisRequest::Part RedisRequest::append(RedisCall& call, std::size_t index, bool is_read,
@@ -113,14 +114,10 @@ RedisRequest::Part RedisRequest::add_shared(bool is_read, Arguments arguments) {
   const auto [found, is_new] = places_.try_emplace("", calls_.size());
   const std::size_t index = found->second;
   if (is_new) {
-    answers_.push_back(0);
-    auto& call = calls_.emplace_back();
-    call.script = &redis_script(RedisScriptName::Lists);
-    call.is_repeatable = true;
-    call.keys = {RedisKeys::clock(0)};
+    std::vector<std::string> keys{RedisKeys::clock(0)};
     for (const auto what : {Shared::Entries, Shared::Ends, Shared::Changes, Shared::State})
-      call.keys.push_back(RedisKeys::shared(what));
-    call.args = {settings_->time, digits(settings_->resolution)};
+      keys.push_back(RedisKeys::shared(what));
+    new_call(kLists, std::move(keys));
   }
   return append(calls_[index], index, is_read, std::move(arguments));
 }

@@ -1,5 +1,6 @@
 // RedisRequest: operations of a stage as script calls: one call for each subject (a key of the
-// state), with all its operations in their order.
+// state), with all its operations in their order. The client joins them
+// (backends/redis/operations.lua says how they look then).
 //
 // Threads: one at a time; the keys are shared.
 #pragma once
@@ -55,10 +56,11 @@ class RedisRequest {
            std::vector<std::string> arguments);
   Part add_shared(bool is_read, std::vector<std::string> arguments);
 
-  std::vector<RedisCall> take() { return std::move(calls_); }
+  std::vector<RedisCall> take();
 
  private:
   RedisCall& call_for(RedisKind kind, const RedisKeys::Place& place, std::size_t& index);
+  RedisCall& new_call(char kind, std::vector<std::string> keys);
   Part append(RedisCall& call, std::size_t index, bool is_read,
               std::vector<std::string> arguments);
   std::string stored_name(const std::string& name) const;

@@ -8,7 +8,6 @@ namespace sluice::backends {
 namespace {
 
 constexpr const char* kKeysAtOnce = "250";
-constexpr const char* kClockResolution = "1000";
 constexpr std::string_view kBeforeGroup = "sl:{";
 constexpr std::size_t kGroupDigits = 2;
 
@@ -34,7 +33,7 @@ std::vector<RedisCall> calls_to_all_groups(const RedisStoreCore& core) {
     call.script = &redis_script(RedisScriptName::Survey);
     call.is_repeatable = true;
     call.keys = {RedisKeys::clock(group)};
-    call.args = {core.settings().time, kClockResolution, "", "", ""};
+    call.args = {"", "", ""};
   }
   return calls;
 }
@@ -60,7 +59,7 @@ std::optional<std::vector<std::string>> RedisSurvey::next_keys(unsigned group,
   call.script = &redis_script(RedisScriptName::Survey);
   call.is_repeatable = true;
   call.keys = {RedisKeys::clock(group)};
-  call.args = {core_.settings().time, kClockResolution, cursor, pattern, kKeysAtOnce};
+  call.args = {cursor, pattern, kKeysAtOnce};
   const auto results = core_.call_and_wait({std::move(call)});
   const auto* next = answer_at(results.front(), 0);
   const auto* keys = answer_at(results.front(), 1);

@@ -43,6 +43,8 @@ class RedisTopology {
   // Everything on the way is answered.
   virtual void close() = 0;
 
+  // A call may have keys of several slots.
+  virtual bool joins_slots() const { return true; }
   // slot: of the call's first key.
   virtual RedisPlace place(int slot) = 0;
   // Where a redirect points.

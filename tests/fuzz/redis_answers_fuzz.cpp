@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backends/redis_answers.h"
+#include "backends/redis_joined.h"
 #include "backends/redis_list_copy.h"
 #include "backends/redis_survey.h"
 #include "require.h"
@@ -64,6 +65,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   RedisResult result;
   result.outcome = RedisOutcome::Answered;
   result.reply = maker.reply(kDepth);
+  const std::size_t calls = size % 5 + 1;
+  if (const auto parts = split_joined_reply(result.reply, calls))
+    require(parts->size() == calls, "a joined reply has a part for each call");
   for (std::size_t i = 0; i < 4; ++i) {
     const RedisReply* reply = answer_at(result, i);
     if (!reply) continue;

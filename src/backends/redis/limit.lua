@@ -1,117 +1,125 @@
--- Reserve, peek, commit, release and renew; behind limit_decision.lua. Loads the limit of its key
--- first; save() is what the end of the script calls.
+
+-- Reserve and commit, and what they read and write.
 
 local function read_demand()
-  local demand = {name = text(), n = number(), value = text(), checks = {}}
-  for _ = 1, number() do
-    local count, period = number(), number()
-    demand.checks[#demand.checks + 1] =
-        {kind = demand.value ~= '' and kValues or kUnits, count = count, period = period}
+  local at = next_argument
+  demand.name, demand.n, demand.value = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+  demand.kind = kUnits
+  if demand.value ~= '' then
+    demand.kind = kValues
+    make_values()
   end
-  if number() == 1 then
-    local capacity, refill, period = number(), number(), number()
-    demand.checks[#demand.checks + 1] =
-        {kind = kBucket, count = capacity, refill = refill, period = period}
+  demand.checks = tonumber(ARGV[at + 3])
+  at = at + 4
+  for c = 1, demand.checks do
+    demand.count[c], demand.period[c], demand.refill[c] = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), nil
+    at = at + 2
   end
-  return demand
+  next_argument = at + 1
+  if ARGV[at] ~= '1' then return end
+  make_buckets()
+  demand.checks = demand.checks + 1
+  demand.count[demand.checks], demand.refill[demand.checks] = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  demand.period[demand.checks] = tonumber(ARGV[at + 3])
+  next_argument = at + 4
 end
 
--- To and from the keys.
-
-local function load()
-  local packed = redis.call('GET', main)
+-- Takes the limit of the keys that begin there.
+local function begin(at)
+  limit.main, limit.holds, limit.values, limit.margin = KEYS[at], KEYS[at + 1], KEYS[at + 2], number()
+  limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at = '', 0, 0, 0, kMost
+  limit.series, limit.n = {}, 0
+  limit.has_changed, limit.has_values = false, false
+  local packed = call('GET', limit.main)
   if not packed then return end
-  local known = cmsgpack.unpack(packed)
+  local known = unpack_packed(packed)
   if type(known) ~= 'table' or known[1] ~= kVersion then error('a limit of another version') end
-  limit.name, limit.extra, limit.extra_until = known[2], known[3], known[4]
-  limit.held, limit.sweep = known[5], known[6]
-  for i = kHeader + 1, #known do series[i - kHeader] = known[i] end
-end
-
--- Periods come and go with policies. Holds know their series by number: while there are any, none
--- moves.
-local function drop_unused_series()
-  if limit.held > 0 then return end
-  local used = {}
-  for _, s in ipairs(series) do
-    s[3] = 0
-    if has_use(s) then used[#used + 1] = s end
+  limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at = known[2], known[3], known[4], known[5], known[6]
+  limit.n = #known - kHeader
+  for i = 1, limit.n do
+    local s = known[i + kHeader]
+    limit.series[i] = s
+    if s[1] == kValues then make_values() elseif s[1] == kBucket then make_buckets() end
   end
-  series = used
-end
-
--- What counts stays longer than any first contact of a greylist; what does not goes first.
-local function lifetime()
-  local last = limit.extra > 0 and limit.extra_until or 0
-  for _, s in ipairs(series) do last = math.max(last, end_of_use(s)) end
-  if limit.held > 0 then last = math.max(last, now + kLease) end
-  return last > now and last - now + margin or kSettled + kGrace
-end
-
-local function save()
-  if not has_changed then return end
-  drop_unused_series()
-  local stays = digits(lifetime())
-  redis.call('SET', main, cmsgpack.pack({kVersion, limit.name, limit.extra, limit.extra_until,
-                                         limit.held, limit.sweep, unpack(series)}), 'PX', stays)
-  redis.call('PEXPIRE', holds, limit.held > 0 and stays or digits(kSettled + kGrace))
-  if has_values then redis.call('PEXPIRE', values, stays) end
-end
-
-load()
-sweep()
-for _, s in ipairs(series) do refresh(s) end
-finish = save
-
-function operations.reserve()
-  local id, even_if_exceeded = text(), number() == 1
-  local demand = read_demand()
-  local hold, is_settled = find_hold(id)
-  if hold then return {hold[5], hold[6], hold[7], hold[8], hold[9]} end
-  local answer = decide(demand)
-  local holds_it = (answer[1] == 1 or even_if_exceeded) and #demand.checks > 0
-  if not holds_it or is_settled then return answer end
-  return hold_units(demand, id, answer)
-end
-
-function operations.peek()
-  return decide(read_demand())
-end
-
-function operations.commit()
-  local id = text()
-  local demand = read_demand()
-  local hold, is_settled = find_hold(id)
-  if is_settled then return {1} end
-  drop_hold(id, hold)
-  settle(id)
-  local mine = charged(demand)
-  if not mine then return {2} end
-  for _, i in ipairs(mine) do
-    local s = series[i]
-    if s[1] == kUnits then add_units(s, demand.n) end
-    if s[1] == kValues then add_value(s, demand.value) end
-    if s[1] == kBucket then add_tokens(s, demand.n, demand.checks[#demand.checks].refill) end
+  if now >= limit.sweep_at then
+    make_changes()
+    limit.sweep()
   end
-  if #mine > 0 then limit.name = demand.name end
-  return {1}
+  for i = 1, limit.n do
+    local s = limit.series[i]
+    if s[1] ~= kBucket and s[kFirstOffset] and expiry(s[5] + s[kFirstOffset], s[2]) <= now then
+      make_changes()
+      limit.refresh(s)
+    end
+  end
 end
 
-function operations.release()
-  local id = text()
-  local hold, is_settled = find_hold(id)
-  if is_settled then return {1} end
-  drop_hold(id, hold)
-  settle(id)
-  return {1}
+-- What counts stays longer than any first contact of a greylist; what does not goes first. Periods come
+-- and go with policies: what counts nothing is left out, but holds know their series by number, and
+-- while there are any none moves.
+local function finish()
+  if not limit.has_changed then return end
+  local last, n = limit.extra > 0 and limit.extra_until or 0, 0
+  for i = 1, limit.n do
+    local s = limit.series[i]
+    if limit.held == 0 then s[3] = 0 end
+    local ends = end_of_use(s)
+    if ends > last then last = ends end
+    if limit.held > 0 or ends > 0 then
+      n = n + 1
+      limit.series[n] = s
+    end
+  end
+  for i = n + 1, limit.n do limit.series[i] = nil end
+  if limit.held > 0 and last < now + kLease then last = now + kLease end
+  local stays = last > now and digits(last - now + limit.margin) or digits(kSettled + kGrace)
+  call('SET', limit.main, pack({kVersion, limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at, unpack(limit.series)}),
+       'PX', stays)
+  call('PEXPIRE', limit.holds, limit.held > 0 and stays or digits(kSettled + kGrace))
+  if limit.has_values then call('PEXPIRE', limit.values, stays) end
 end
 
-function operations.renew()
-  local id = text()
-  local hold = find_hold(id)
-  if not hold then return {0} end
-  hold[1] = now + kLease
-  redis.call('HSET', holds, id, cmsgpack.pack(hold))
-  has_changed = true  -- lifetimes are set again
-  return {1}
+local make = {}  -- operations by their names
+
+function make.reserve()
+  make_decisions()
+
+  function operations.reserve()
+    local id, even_if_exceeded = ARGV[next_argument], ARGV[next_argument + 1] == '1'
+    next_argument = next_argument + 2
+    read_demand()
+    local hold, is_settled = find_hold(id)
+    if hold then return {hold[5], hold[6], hold[7], hold[8], hold[9]} end
+    local answer = limit.decide()
+    local holds_it = (answer[1] == 1 or even_if_exceeded) and demand.checks > 0
+    if not holds_it or is_settled then return answer end
+    return limit.hold_units(id, answer)
+  end
+end
+
+function make.commit()
+  make_changes()
+
+  function operations.commit()
+    local id = text()
+    read_demand()
+    local hold, is_settled = find_hold(id)
+    if is_settled then return {1} end
+    limit.settle(id, hold)
+    local mine = charged()
+    if not mine then return {2} end
+    for m = 1, #mine do
+      local s = limit.series[mine[m]]
+      local kind = s[1]
+      if kind == kUnits then
+        limit.add_units(s, demand.n)
+      elseif kind == kValues then
+        limit.add_value(s, demand.value)
+      else
+        limit.add_tokens(s, demand.n, demand.refill[demand.checks])
+      end
+    end
+    if #mine > 0 then limit.name = demand.name end
+    return {1}
+  end
 end

@@ -1,102 +1,120 @@
--- Reservations of a limit, behind limit_series.lua: what is held, what is settled, what a demand
--- charges.
 
-local function let_go(hold)
-  for _, i in ipairs(hold[3]) do
-    local s = series[i]
-    if s and s[1] ~= kValues then
-      s[3] = math.max(0, s[3] - hold[2])
-    elseif s then
-      local index, held = read_value(hold[4], s[2])
-      if held == 1 and not index then s[3] = math.max(0, s[3] - 1) end
-      if held > 0 then write_value(hold[4], s[2], index, held - 1) end
-    end
-  end
-  limit.held = math.max(0, limit.held - 1)
-  has_changed = true
-end
+-- Reservations: what is held, what is settled, what a demand charges.
 
 local function hold_of(packed)
-  local hold = cmsgpack.unpack(packed)
+  local hold = unpack_packed(packed)
   if type(hold) == 'table' then return hold, hold[1] end
   return nil, hold
 end
 
--- Reservations whose leases have ended, and settled ids that need not be known any more.
-local function sweep()
-  if now < limit.sweep then return end
-  limit.sweep = kMost
-  local all = redis.call('HGETALL', holds)
-  local held = 0
-  for i = 1, #all, 2 do
-    local hold, ends = hold_of(all[i + 1])
-    if ends <= now then
-      if hold then let_go(hold) end
-      redis.call('HDEL', holds, all[i])
-    else
-      if hold then held = held + 1 end
-      limit.sweep = math.min(limit.sweep, hold and ends or now + kLease)
-    end
-  end
-  limit.held = held
-  has_changed = true
-end
-
 local function find_hold(id)
-  local packed = redis.call('HGET', holds, id)
+  local packed = call('HGET', limit.holds, id)
   if not packed then return nil, false end
   local hold, ends = hold_of(packed)
   return hold, not hold and ends > now
 end
 
-local function drop_hold(id, hold)
-  if not hold then return end
-  redis.call('HDEL', holds, id)
-  let_go(hold)
-end
-
-local function settle(id)
-  redis.call('HSET', holds, id, cmsgpack.pack(now + kSettled))
-  limit.sweep = math.min(limit.sweep, now + kSettled)
-  has_changed = true
-end
-
--- The series that a demand charges; nil when there would be too many.
-local function charged(demand)
-  local all, known = {}, {}
-  for _, check in ipairs(demand.checks) do
-    local i = find(check.kind, check.period)
+-- The series that the demand charges; nil when there would be too many.
+local function charged()
+  local all, n = {}, 0
+  for c = 1, demand.checks do
+    local kind, period, refill = demand.kind, demand.period[c], demand.refill[c]
+    if refill then kind = kBucket end
+    local i = find(kind, period)
     if not i then
-      if #series >= kMostSeries then return nil end
-      i = #series + 1
-      series[i] = check.kind == kBucket and {kBucket, check.period, 0, 0, 0, now, check.refill}
-                                         or {check.kind, check.period, 0, 0, 0}
+      if limit.n >= kMostSeries then return nil end
+      i = limit.n + 1
+      limit.series[i], limit.n = refill and {kBucket, period, 0, 0, 0, now, refill} or {kind, period, 0, 0, 0}, i
     end
-    if not known[i] then all[#all + 1] = i end
-    known[i] = true
+    local is_new = true
+    for known = 1, n do
+      if all[known] == i then is_new = false end
+    end
+    if is_new then
+      n = n + 1
+      all[n] = i
+    end
   end
   return all
 end
 
-local function hold_units(demand, id, answer)
-  local mine = limit.held < kMostHolds and charged(demand)
-  if not mine then return {2} end
-  for _, i in ipairs(mine) do
-    local s = series[i]
-    if s[1] ~= kValues then
-      s[3] = s[3] + demand.n
-    else
-      local index, held = read_value(demand.value, s[2])
-      if held == 0 and not index then s[3] = s[3] + 1 end
-      write_value(demand.value, s[2], index, held + 1)
+local function make_changes()
+  if limit.settle then return end
+
+  function limit.let_go(hold)
+    for _, i in ipairs(hold[3]) do
+      local s = limit.series[i]
+      if s and s[1] ~= kValues then
+        s[3] = max(0, s[3] - hold[2])
+      elseif s then
+        local index, held = limit.read_value(hold[4], s[2])
+        if held == 1 and not index then s[3] = max(0, s[3] - 1) end
+        if held > 0 then limit.write_value(hold[4], s[2], index, held - 1) end
+      end
     end
+    limit.held = max(0, limit.held - 1)
+    limit.has_changed = true
   end
-  local hold = {now + kLease, demand.n, mine, demand.value}
-  for _, part in ipairs(answer) do hold[#hold + 1] = part end
-  redis.call('HSET', holds, id, cmsgpack.pack(hold))
-  limit.held = limit.held + 1
-  limit.sweep = math.min(limit.sweep, now + kLease)
-  limit.name = demand.name
-  has_changed = true
-  return answer
+
+  -- Reservations whose leases have ended, and settled ids that need not be known any more.
+  function limit.sweep()
+    limit.sweep_at = kMost
+    local all = call('HGETALL', limit.holds)
+    local held = 0
+    for i = 1, #all, 2 do
+      local hold, ends = hold_of(all[i + 1])
+      if ends <= now then
+        if hold then limit.let_go(hold) end
+        call('HDEL', limit.holds, all[i])
+      else
+        if hold then held = held + 1 end
+        limit.sweep_at = min(limit.sweep_at, hold and ends or now + kLease)
+      end
+    end
+    limit.held = held
+    limit.has_changed = true
+  end
+
+  -- Its id is spent; what it held is free.
+  function limit.settle(id, hold)
+    if hold then
+      call('HDEL', limit.holds, id)  -- goes on in a server without memory, and so does what follows then
+      limit.let_go(hold)
+    end
+    call('HSET', limit.holds, id, pack(now + kSettled))
+    limit.sweep_at = min(limit.sweep_at, now + kSettled)
+    limit.has_changed = true
+  end
+
+  -- Sub-windows that do not count any more go; the first of them does not.
+  function limit.refresh(s)
+    local first = kFirstOffset
+    while s[first] and expiry(s[5] + s[first], s[2]) <= now do first = first + 2 end
+    local base = s[5] + (s[first] or 0)
+    local kept, used = {}, 0
+    for i = first, #s, 2 do
+      kept[#kept + 1] = s[5] + s[i] - base
+      kept[#kept + 1] = s[i + 1]
+      used = min(kMost, used + s[i + 1])
+    end
+    for i = #s, kFirstOffset, -1 do s[i] = nil end
+    s[4], s[5] = used, base
+    for i = 1, #kept do s[#s + 1] = kept[i] end
+    if s[1] == kValues then limit.drop_values(s, #kept > 0 and base or kMost) end
+    limit.has_changed = true
+  end
+
+  function limit.add_units(s, n)
+    if n <= 0 then return end
+    local index = ceil(now * kSubWindows / s[2])
+    local size = #s
+    if size < kFirstOffset then s[5] = index end
+    if size < kFirstOffset or s[5] + s[size - 1] < index then
+      s[size + 1] = index - s[5]
+      s[size + 2] = 0
+      size = size + 2
+    end
+    s[size] = min(kMost, s[size] + n)
+    s[4] = min(kMost, s[4] + n)
+  end
 end

@@ -1,11 +1,23 @@
--- The beginning of every script that carries out operations, behind time.lua; operations_end.lua is its
--- end. An operation takes its arguments in turn and gives one answer.
-local operations = {}
-local finish = function() end  -- once, behind the last
+-- One call carries the operations of many subjects, one behind the other. Of each subject
+--
+-- KEYS     the clock of its group, then what its kind takes
+-- ARGV     kind (a letter), resolution of the clock, how many arguments follow; those of its kind, then
+--          its operations, each of which takes its own in turn
+--
+-- and the answer has one element for it: the answers of its operations, or the error that ended them.
+-- An error ends its own subject only; what that had written before stays.
+--
+-- A kind is a function that makes it when a call needs it first: begin(), told where the keys behind
+-- the clock begin; operations by their names; seldom(name), which adds one that is not there yet;
+-- finish(), behind the last.
+local kinds = {}
+local keys_of = {l = 4, g = 2, a = 2, s = 2, d = 5}
+
+local function nothing() end
 
 -- One key holds all of what `show` tells: without it nothing is known.
-function operations.forget()
+local function forget(operations, key)
   local shown = operations.show()
-  if #shown > 0 then redis.call('DEL', KEYS[2]) end
+  if #shown > 0 then call('DEL', key) end
   return shown
 end

@@ -23,9 +23,9 @@ TEST_CASE("redis command: words of any bytes stay words") {
 TEST_CASE("redis command: a script goes by its name, or in full") {
   const RedisScript script = make_redis_script("return KEYS[1]");
   const RedisCall call{&script, {"sl:{a}:1", "sl:{a}:2"}, {"7"}, false};
-  CHECK(redis_script_command(call, false) ==
+  CHECK(redis_script_command({&call}, false) ==
         redis_command({"EVALSHA", script.sha1, "2", "sl:{a}:1", "sl:{a}:2", "7"}));
-  CHECK(redis_script_command(call, true) ==
+  CHECK(redis_script_command({&call}, true) ==
         redis_command({"EVAL", "return KEYS[1]", "2", "sl:{a}:1", "sl:{a}:2", "7"}));
 }
 
