@@ -76,7 +76,7 @@ def inputs(f):
             ("m", f"messages/s that Postfix with Sluice takes on {f.cores} cores, the sender of the test included", f.m, "/s"),
             ("h", "CPU of a message in Sluice with its state in Redis, pauses of 20 ms", f.h, "us"),
             ("r", "CPU of a message in Redis: 2 recipients, 4 limits and a greylist on each", f.r, "us"),
-            ("a", "CPU of one script call in Redis", f.a, "us")):
+            ("a", "CPU of one subject at one stage in Redis, its share of the call included", f.a, "us")):
         if value is not None:
             lines.append((letter, what, f"{value:,.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"))
     return rows_of(lines)
@@ -118,10 +118,10 @@ def cluster(f):
     for n in NODES:
         at_end = n * 1e6 / f.r
         lines.append((n, whole(at_end), whole(at_end * HEADROOM), *((f"{n * f.h / f.r:.1f}",) if f.h else ())))
-    calls = f.r / f.a
+    subjects = f.r / f.a
     return rows_of(lines) + (
-        f"\nA message of this kind makes about r / a = {calls:.0f} calls. One subject is in one slot, so on one master: at most "
-        f"1,000,000 / a = {whole(1e6 / f.a)} calls a second for one user, one network, one domain, however many masters there are.\n")
+        f"\nA message of this kind asks about r / a = {subjects:.0f} subjects. Each is in one slot, so on one master: at most "
+        f"1,000,000 / a = {whole(1e6 / f.a)} questions a second about one user, one network, one domain, however many masters there are.\n")
 
 
 def figures_text(known):

@@ -194,8 +194,9 @@ def cpu_us(pid):
 class RedisServer:
     """A redis-server of the run on a unix socket, without files; ended by its id."""
 
-    def us_per_call(self):
-        """CPU of one script call, with its share of reading and writing; over the whole run."""
+    def us_per_subject(self):
+        """CPU of one subject at one stage, with its share of the call that carried it and of reading and writing; over the
+        whole run. Each subject reads the clock of its group and itself."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(5)
             link.connect(str(self.folder / "redis.sock"))
@@ -203,8 +204,8 @@ class RedisServer:
             text = b""
             while b"\r\n" not in text or len(text) < int(text[1:text.index(b"\r\n")]):
                 text += link.recv(65536)
-        calls = sum(int(n) for n in re.findall(rb"cmdstat_(?:evalsha|eval|fcall):calls=(\d+)", text))
-        return cpu_us(self.process.pid) / calls if calls else 0
+        subjects = sum(int(n) for n in re.findall(rb"cmdstat_get:calls=(\d+)", text)) / 2
+        return cpu_us(self.process.pid) / subjects if subjects else 0
 
     def __init__(self, folder):
         self.folder = folder
@@ -281,7 +282,7 @@ def run_one(run, bench, contestant, options):
             workers = children_of(running.process.pid)
             running.companions = workers + ([redis_pid] if redis_pid else [])
             figures = run.load(bench.load, running, bench.arguments.seconds, OPTIONS + options)
-            figures["us_per_call"] = store.us_per_call() if store else 0
+            figures["us_per_call"] = store.us_per_subject() if store else 0
             figures["pss_kib"] = proportional_kib([running.process.pid, *running.companions])
         if figures["refusing_answers"]:
             raise RuntimeError(f"{contestant.label}: {figures['refusing_answers']} answers were refusals")
