@@ -1,11 +1,12 @@
 // RedisCaller: the RedisClient: carries each call to the server that the topology names, and does
 // what the table of errors says until it is answered, not done, or unknown.
 //
-// Calls that may be joined go in waves: what there is for a server is sent at once, as few commands as
-// there can be; what comes while kMaxRedisWaves are on the way goes with the next, as soon as one is
-// back or enough has come for a command of its own. So nothing waits for a partner, and the busier a
-// server is the more calls share a command. How a call fares is its own affair also then: an error of
-// the command is judged for each of them. One that went wrong at first never waits again.
+// Calls that may be joined go in waves: what there is for a server is sent at once, as few commands
+// as there can be; what comes while kMaxRedisWaves are on the way goes with the next, as soon as
+// one is back or enough has come for a command of its own. So nothing waits for a partner, and the
+// busier a server is the more calls share a command. How a call fares is its own affair also then:
+// an error of the command is judged for each of them. One that went wrong at first never waits
+// again.
 #pragma once
 #include <array>
 #include <atomic>

@@ -44,7 +44,8 @@ void RedisCaller::flush(Lane& lane) {
     for (const RunPtr& run : std::exchange(lane.queue, {})) dispatch(run);
     return;
   }
-  if (lane.waves >= kMaxRedisWaves && !lane.is_urgent && lane.queue.size() < kMaxJoinedCalls) return;
+  if (lane.waves >= kMaxRedisWaves && !lane.is_urgent && lane.queue.size() < kMaxJoinedCalls)
+    return;
   const auto parcels = join_queue(lane);
   lane.is_urgent = false;
   if (parcels.empty()) return;
@@ -161,8 +162,8 @@ void RedisCaller::take_reply(const Parcel& parcel, RedisReply reply) {
   }
 }
 
-// What is an error of the joined call only is not one of its calls: they go again, each by itself. On a
-// slot that is on its way some of them may be answered here and some there.
+// What is an error of the joined call only is not one of its calls: they go again, each by itself.
+// On a slot that is on its way some of them may be answered here and some there.
 void RedisCaller::take_error(const ParcelPtr& parcel, const RedisReply& error) {
   const RedisReaction reaction = redis_reaction(error.text);
   const bool is_of_slots = reaction == RedisReaction::TryAgain || reaction == RedisReaction::Misuse;

@@ -1,7 +1,7 @@
 // Calls of one script that go to a server as one command, and come back as one reply.
 //
-// A script holds up the whole server while it runs: a joined call is bounded so that it takes about a
-// millisecond at most.
+// A script holds up the whole server while it runs: a joined call is bounded so that it takes about
+// a millisecond at most.
 #pragma once
 #include <vector>
 

@@ -44,7 +44,8 @@ class RedisNode : public std::enable_shared_from_this<RedisNode> {
   Standing standing(Time now) const;
   // Takes the breaker's probe, if one is due. Only when it says Up may a call be sent.
   Standing admit(Time now);
-  // Connected, and the breaker is closed: what waited for its turn may be sent without being admitted again.
+  // Connected, and the breaker is closed: what waited for its turn may be sent without being
+  // admitted again.
   bool is_well() const;
   void send(std::string command, Time deadline, RedisConnection::Done done);
   std::size_t on_the_way() const { return connection_ ? connection_->on_the_way() : 0; }

@@ -1,6 +1,6 @@
-// The scripts that run inside Redis, put together of files of src/backends/redis (cmake/SluiceScripts.cmake
-// says which). They are the only place that changes state there; what they take and answer stands at the
-// beginning of their files.
+// The scripts that run inside Redis, put together of files of src/backends/redis
+// (cmake/SluiceScripts.cmake says which). They are the only place that changes state there; what
+// they take and answer stands at the beginning of their files.
 #pragma once
 #include "backends/redis_client.h"
 

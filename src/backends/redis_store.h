@@ -1,10 +1,10 @@
 // RedisStore: the state of several hosts, kept in Redis: one server, Sentinel or a Cluster.
 //
-// What one submission asks goes out in one round trip. Each subject (key) is atomic with all that is
-// asked of it, the submission as a whole is not: its subjects share script calls with those of others
-// (backends/redis_caller.h), or go to other servers. Keys and encoding: backends/redis_keys.h and
-// backends/redis/*.lua. Time is the server's, per group of keys; a clock set back by less than
-// kRedisClockResolution may pass unnoticed. Numbers count exactly up to 2^53.
+// What one submission asks goes out in one round trip. Each subject (key) is atomic with all that
+// is asked of it, the submission as a whole is not: its subjects share script calls with those of
+// others (backends/redis_caller.h), or go to other servers. Keys and encoding:
+// backends/redis_keys.h and backends/redis/*.lua. Time is the server's, per group of keys; a clock
+// set back by less than kRedisClockResolution may pass unnoticed. Numbers count exactly up to 2^53.
 //
 // Two things are answered without a call: a refusal by committed use until its time is over, and
 // dynamic lists from a copy. Both need news from Redis that is kRedisNewsAge old at most (list

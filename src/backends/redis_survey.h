@@ -1,5 +1,5 @@
 // RedisSurvey: asks every key of a kind on every server, for the administrator. Looks at the servers
-// a part at a time, so that decisions wait for milliseconds only; each key is asked in a call of its
+// a part at a time, so that decisions wait for milliseconds only; each key is a subject of its
 // own, about 100,000 keys a second.
 //
 // Threads: one at a time, not the client's: it waits for Redis.

@@ -1,8 +1,8 @@
 -- What auto_allow counts for one key: the greylist entries that came back, and until when it passes
 -- (kind a).
 --
--- key      a sorted set: 8 bytes of each entry's hash with the end of its pass, 'until' with the end
---          of the key's own pass
+-- key      a sorted set: 8 bytes of each entry's hash with the end of its pass, 'until' with the
+--          end of the key's own pass
 -- margin   ms that it stays longer than it counts
 function kinds.a()
   local kMostEntriesThatCount = 1000

@@ -20,7 +20,8 @@ function kinds.g()
     local packed = call('GET', entry)
     if not packed then return nil end
     local state, first, ends = struct.unpack(kGreylistFormat, packed)
-    local found = {passed = state == 1, first = first, ends = ends, name = string.sub(packed, kNameAt)}
+    local found = {passed = state == 1, first = first, ends = ends}
+    found.name = string.sub(packed, kNameAt)
     found.is_live = found.passed and now < ends or not found.passed and now <= ends
     return found
   end

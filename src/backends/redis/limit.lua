@@ -12,21 +12,24 @@ local function read_demand()
   demand.checks = tonumber(ARGV[at + 3])
   at = at + 4
   for c = 1, demand.checks do
-    demand.count[c], demand.period[c], demand.refill[c] = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), nil
+    demand.count[c], demand.period[c] = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+    demand.refill[c] = nil
     at = at + 2
   end
   next_argument = at + 1
   if ARGV[at] ~= '1' then return end
   make_buckets()
-  demand.checks = demand.checks + 1
-  demand.count[demand.checks], demand.refill[demand.checks] = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  demand.period[demand.checks] = tonumber(ARGV[at + 3])
+  local c = demand.checks + 1
+  demand.checks = c
+  demand.count[c], demand.refill[c] = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  demand.period[c] = tonumber(ARGV[at + 3])
   next_argument = at + 4
 end
 
 -- Takes the limit of the keys that begin there.
 local function begin(at)
-  limit.main, limit.holds, limit.values, limit.margin = KEYS[at], KEYS[at + 1], KEYS[at + 2], number()
+  limit.main, limit.holds, limit.values = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  limit.margin = number()
   limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at = '', 0, 0, 0, kMost
   limit.series, limit.n = {}, 0
   limit.has_changed, limit.has_values = false, false
@@ -34,7 +37,8 @@ local function begin(at)
   if not packed then return end
   local known = unpack_packed(packed)
   if type(known) ~= 'table' or known[1] ~= kVersion then error('a limit of another version') end
-  limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at = known[2], known[3], known[4], known[5], known[6]
+  limit.name, limit.extra, limit.extra_until = known[2], known[3], known[4]
+  limit.held, limit.sweep_at = known[5], known[6]
   limit.n = #known - kHeader
   for i = 1, limit.n do
     local s = known[i + kHeader]
@@ -54,9 +58,9 @@ local function begin(at)
   end
 end
 
--- What counts stays longer than any first contact of a greylist; what does not goes first. Periods come
--- and go with policies: what counts nothing is left out, but holds know their series by number, and
--- while there are any none moves.
+-- What counts stays longer than any first contact of a greylist; what does not goes first. Periods
+-- come and go with policies: what counts nothing is left out, but holds know their series by
+-- number, and while there are any none moves.
 local function finish()
   if not limit.has_changed then return end
   local last, n = limit.extra > 0 and limit.extra_until or 0, 0
@@ -73,8 +77,8 @@ local function finish()
   for i = n + 1, limit.n do limit.series[i] = nil end
   if limit.held > 0 and last < now + kLease then last = now + kLease end
   local stays = last > now and digits(last - now + limit.margin) or digits(kSettled + kGrace)
-  call('SET', limit.main, pack({kVersion, limit.name, limit.extra, limit.extra_until, limit.held, limit.sweep_at, unpack(limit.series)}),
-       'PX', stays)
+  call('SET', limit.main, pack({kVersion, limit.name, limit.extra, limit.extra_until, limit.held,
+                                limit.sweep_at, unpack(limit.series)}), 'PX', stays)
   call('PEXPIRE', limit.holds, limit.held > 0 and stays or digits(kSettled + kGrace))
   if limit.has_values then call('PEXPIRE', limit.values, stays) end
 end

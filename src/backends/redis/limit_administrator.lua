@@ -27,7 +27,8 @@ local function make_others()
     return {1}
   end
 
-  -- name, what is granted, then for each series that counts something: kind, period, used, reserved, end
+  -- name, what is granted, then for each series that counts something: kind, period, used,
+  -- reserved, end
   local function entries()
     local has_extra = limit.extra > 0 and now < limit.extra_until
     local answer = {limit.name, has_extra and limit.extra or 0}
@@ -84,9 +85,9 @@ local function make_others()
     return answer
   end
 
-  -- What another store knew, unless something was counted here already: name, extra, its end, then each
-  -- series: kind, period and base, pairs of a sub-window and n (pairs of a value and its sub-window
-  -- behind them); of a bucket whole, part, at, refill.
+  -- What another store knew, unless something was counted here already: name, extra, its end, then
+  -- each series: kind, period and base, pairs of a sub-window and n (pairs of a value and its
+  -- sub-window behind them); of a bucket whole, part, at, refill.
   function operations.import()
     local name, more, more_until = text(), number(), number()
     local taken = {}

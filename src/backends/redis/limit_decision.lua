@@ -54,7 +54,7 @@ local function make_waits()
     return nil
   end
 
-  -- The debt shrinks, reserved tokens go when their leases end; `most` is what both may be together.
+  -- The debt shrinks, reserved tokens go when their leases end; `most` is what both may be.
   local function until_debt_fits(whole, part, c, most, leases)
     local period, refill = demand.period[c], demand.refill[c]
     table.sort(leases, by_time)
@@ -147,8 +147,8 @@ local function make_decisions()
       end
     end
     local ends = now + kLease
-    call('HSET', limit.holds, id, pack({ends, demand.n, mine, demand.value, answer[1], answer[2], answer[3],
-                                  answer[4], answer[5]}))
+    call('HSET', limit.holds, id, pack({ends, demand.n, mine, demand.value, answer[1], answer[2],
+                                        answer[3], answer[4], answer[5]}))
     limit.held = limit.held + 1
     if ends < limit.sweep_at then limit.sweep_at = ends end
     limit.name = demand.name

@@ -24,7 +24,9 @@ local function charged()
     if not i then
       if limit.n >= kMostSeries then return nil end
       i = limit.n + 1
-      limit.series[i], limit.n = refill and {kBucket, period, 0, 0, 0, now, refill} or {kind, period, 0, 0, 0}, i
+      limit.n = i
+      limit.series[i] = refill and {kBucket, period, 0, 0, 0, now, refill} or
+                        {kind, period, 0, 0, 0}
     end
     local is_new = true
     for known = 1, n do
@@ -78,7 +80,8 @@ local function make_changes()
   -- Its id is spent; what it held is free.
   function limit.settle(id, hold)
     if hold then
-      call('HDEL', limit.holds, id)  -- goes on in a server without memory, and so does what follows then
+      -- Goes on in a server without memory, and so does what follows then.
+      call('HDEL', limit.holds, id)
       limit.let_go(hold)
     end
     call('HSET', limit.holds, id, pack(now + kSettled))

@@ -1,18 +1,18 @@
 -- The limits of one key (kind l): what was used in sub-windows, buckets and as distinct values, and
--- what sessions hold of it. The arithmetic is that of backends/sub_window.h; numbers above 2^53 stay
--- there. This file and limit_reservation, limit_decision, limit and limit_administrator are one
--- function; what most calls do not need is made when it is needed.
+-- what sessions hold of it. The arithmetic is that of backends/sub_window.h; numbers above 2^53
+-- stay there. This file and limit_reservation, limit_decision, limit and limit_administrator are
+-- one function.
 --
 -- main     all but the following, packed: version, name, extra, its end, holds, next sweep, series
 -- holds    hash: reservation -> what it holds; or, once it is settled, until when that is known
--- values   hash: 8 bytes of a value's hash and a period -> "SUB-WINDOW,HOLDS" ('' if it is not used)
+-- values   hash: 8 bytes of a value's hash and a period -> "SUB-WINDOW,HOLDS" ('' if not used)
 -- margin   ms that a limit stays longer than it counts, so that a flood evicts itself
 --
 -- One series for each kind and period:
---   units, values  {kind, period, reserved, used, base, offset, n, offset, n, ...}: sub-windows with
---                  something in them, oldest first, numbered from base
---   bucket         {kind, period, reserved, whole, part, at, refill}: whole + part/period tokens are
---                  missing at that time
+--   units, values  {kind, period, reserved, used, base, offset, n, offset, n, ...}: sub-windows
+--                  with something in them, oldest first, numbered from base
+--   bucket         {kind, period, reserved, whole, part, at, refill}: whole + part/period tokens
+--                  are missing at that time
 function kinds.l()
 local kVersion = 1
 local kUnits = 1
@@ -32,11 +32,12 @@ local kHeader = 6               -- elements before the series
 local pack, unpack_packed = cmsgpack.pack, cmsgpack.unpack
 local operations = {}
 
--- The limit of the subject at hand, and what is done with it. The functions that stand here are made by
--- those called make_..., when they are needed: a call pays for each one that it makes.
+-- The limit of the subject at hand, and what is done with it. The functions that stand here are
+-- made by those called make_..., when they are needed: a call pays for each one that it makes.
 local limit = {
   main = '', holds = '', values = '', margin = 0,
-  name = '', extra = 0, extra_until = 0, held = 0, sweep_at = 0, series = false, n = 0,  -- n: of series
+  name = '', extra = 0, extra_until = 0, held = 0, sweep_at = 0,  -- held: how many reservations
+  series = false, n = 0,
   has_changed = false, has_values = false,
   debt = false, add_tokens = false,
   read_value = false, write_value = false, drop_values = false, add_value = false,
@@ -44,10 +45,12 @@ local limit = {
   decide = false, hold_units = false, wait_for = false
 }
 
--- What the operation at hand asks for: n units, or a value, and so many checks that it has to pass. Their
--- counts, periods and refills stand side by side; a check with a refill is a bucket, the others are of
--- that kind.
-local demand = {name = '', n = 0, value = '', checks = 0, kind = 0, count = {}, period = {}, refill = {}}
+-- What the operation at hand asks for: n units, or a value, and so many checks that it has to pass.
+-- Their counts, periods and refills stand side by side; a check with a refill is a bucket, the
+-- others are of that kind.
+local demand = {
+  name = '', n = 0, value = '', checks = 0, kind = 0, count = {}, period = {}, refill = {}
+}
 
 -- When a sub-window does not count any more.
 local function expiry(index, period)

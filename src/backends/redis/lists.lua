@@ -3,7 +3,8 @@
 -- entries  hash: list, NUL, value -> "ADDED EXPIRES NETWORK" (ms; 0 and '-' for none)
 -- ends     sorted set of the entries that expire, by their end
 -- changes  list: the last changes, two elements each: list, NUL, value; what became of it or ''
--- state    hash: version (changes so far), epoch (resets and grants so far), pepper (its fingerprint)
+-- state    hash: version (changes so far), epoch (resets and grants so far), pepper (its
+--          fingerprint)
 --
 -- These keys carry no lifetime: what an administrator put there for good must not be evicted.
 function kinds.d()

@@ -15,7 +15,7 @@ local function carry_out()
   return answers
 end
 
--- What the reader of errors knows by its first word; all else is ERR. Redis 6.2 says where, in front.
+-- What the reader of errors knows by its first word; all else is ERR. Redis 6.2 says where, first.
 local function as_error(problem)
   local words = type(problem) == 'table' and problem.err or problem
   words = string.gsub(tostring(words), '^@user_script:%s*%d+:%s*%-?', '')

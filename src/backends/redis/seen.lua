@@ -15,7 +15,8 @@ function kinds.s()
   end
 
   local function write(first, last, ends)
-    call('SET', value, struct.pack(kSeenFormat, first, last, ends), 'PX', digits(max(1, ends - now)))
+    call('SET', value, struct.pack(kSeenFormat, first, last, ends), 'PX',
+         digits(max(1, ends - now)))
   end
 
   function operations.look()

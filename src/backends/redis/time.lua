@@ -3,8 +3,9 @@
 --
 -- ARGV[1]  the server's time in ms, for tests; else empty and TIME is asked, once
 --
--- Each group of keys has a clock: "WALL AHEAD", the server's time when it was last looked at and how
--- far the time of the keys is ahead of it since that was set back. What follows sees now and ahead (ms).
+-- Each group of keys has a clock: "WALL AHEAD", the server's time when it was last looked at and
+-- how far the time of the keys is ahead of it since that was set back. What follows sees now and
+-- ahead (ms).
 local kDay = 86400000
 local kYears = 63072000000    -- two; the lifetime of what must outlive all else
 local kMost = 9007199254740992  -- 2^53, the largest number that counts exactly
@@ -42,7 +43,8 @@ local clock, written_wall, written_ahead     -- its key, and what stands there
 
 -- A server that may not write (no memory, a replica) still answers reads.
 local function write_clock()
-  local answer = redis.pcall('SET', clock, digits(wall) .. ' ' .. digits(ahead), 'PX', digits(kYears))
+  local answer = redis.pcall('SET', clock, digits(wall) .. ' ' .. digits(ahead), 'PX',
+                             digits(kYears))
   if type(answer) == 'table' and answer.err then return false end
   written_wall, written_ahead = wall, ahead
   return true

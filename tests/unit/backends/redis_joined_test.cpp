@@ -67,7 +67,8 @@ struct Client {
   }
   std::future<std::vector<RedisResult>> begin(std::vector<RedisCall> calls) const {
     auto promise = std::make_shared<std::promise<std::vector<RedisResult>>>();
-    client->call(std::move(calls), [promise](auto results) { promise->set_value(std::move(results)); });
+    client->call(std::move(calls),
+                 [promise](auto results) { promise->set_value(std::move(results)); });
     return promise->get_future();
   }
   std::vector<RedisResult> call(std::vector<RedisCall> calls) const {
@@ -107,7 +108,8 @@ TEST_CASE("redis joined: calls of one script and head join, up to each of the bo
 }
 
 TEST_CASE("redis joined: the command has all keys, the head, then all arguments") {
-  const RedisCall a{&kScript, {"1", "2"}, {"x"}, false, "now"}, b{&kScript, {"3"}, {"y", "z"}, false, "now"};
+  const RedisCall a{&kScript, {"1", "2"}, {"x"}, false, "now"},
+      b{&kScript, {"3"}, {"y", "z"}, false, "now"};
   CHECK(redis_script_command({&a, &b}, false) ==
         redis_command({"EVALSHA", kScript.sha1, "3", "1", "2", "3", "now", "x", "y", "z"}));
 }
@@ -169,8 +171,9 @@ TEST_CASE("redis joined: what comes while others are on the way goes with the ne
 }
 
 TEST_CASE("redis joined: an error of one is judged for that one, and the others are answered") {
-  FakeRedis server(answering(
-      {"*5\r\n:0\r\n-WRONGTYPE Operation against a key\r\n:2\r\n-OOM command not allowed\r\n:4\r\n"}));
+  FakeRedis server(
+      answering({"*5\r\n:0\r\n-WRONGTYPE Operation against a key\r\n:2\r\n-OOM command not "
+                 "allowed\r\n:4\r\n"}));
   const Client client(server);
   const auto results = client.call(parts(5));
   for (const std::size_t i : {0u, 2u, 4u}) CHECK(results[i].reply.integer == static_cast<int>(i));
@@ -185,9 +188,9 @@ TEST_CASE("redis joined: an error of one is judged for that one, and the others 
 
 TEST_CASE("redis joined: an error of the command is that of each of its calls") {
   for (const std::string error :
-       {"-OOM command not allowed\r\n", "-NOREPLICAS Not enough good replicas\r\n", "-MISCONF no disk\r\n",
-        "-LOADING Redis is loading\r\n", "-BUSY Redis is busy\r\n", "-CLUSTERDOWN The cluster is down\r\n",
-        "-NOPERM this user has no permissions\r\n"}) {
+       {"-OOM command not allowed\r\n", "-NOREPLICAS Not enough good replicas\r\n",
+        "-MISCONF no disk\r\n", "-LOADING Redis is loading\r\n", "-BUSY Redis is busy\r\n",
+        "-CLUSTERDOWN The cluster is down\r\n", "-NOPERM this user has no permissions\r\n"}) {
     INFO(error);
     FakeRedis server(answering({error}));
     const Client client(server);
@@ -200,7 +203,8 @@ TEST_CASE("redis joined: an error of the command is that of each of its calls") 
   }
   FakeRedis broken(answering({"-ERR Error running script\r\n"}));
   const Client client(broken);
-  for (const auto& result : client.call(parts(4))) CHECK(result.reply.kind == RedisReply::Kind::Error);
+  for (const auto& result : client.call(parts(4)))
+    CHECK(result.reply.kind == RedisReply::Kind::Error);
 }
 
 TEST_CASE("redis joined: a script that is not known goes whole, once for all of them") {
@@ -214,11 +218,13 @@ TEST_CASE("redis joined: a script that is not known goes whole, once for all of 
   CHECK(client.client->health().scripts_sent == 1);
   FakeRedis never(answering({"-NOSCRIPT No matching script. Please use EVAL.\r\n"}));
   const Client refused(never);
-  for (const auto& result : refused.call(parts(3))) CHECK(result.reply.text.substr(0, 8) == "NOSCRIPT");
+  for (const auto& result : refused.call(parts(3)))
+    CHECK(result.reply.text.substr(0, 8) == "NOSCRIPT");
   CHECK(never.calls().size() == 2);
 }
 
-TEST_CASE("redis joined: half a reply is unknown for all, and only what may be repeated is sent again") {
+TEST_CASE(
+    "redis joined: half a reply is unknown for all, and only what may be repeated is sent again") {
   std::atomic<int> commands{0};
   FakeRedis server([&](const Words& words) -> Reaction {
     if (FakeRedis::is_greeting(words)) return well(words);
@@ -271,7 +277,8 @@ TEST_CASE("redis joined: without an answer all are unknown in time, and none was
   CHECK(Client::until([&] { return client.client->health().nodes.at(0).breaker != "closed"; }));
 }
 
-TEST_CASE("redis joined: a Cluster behind one address is noticed, and its slots go apart from then on") {
+TEST_CASE(
+    "redis joined: a Cluster behind one address is noticed, and its slots go apart from then on") {
   FakeRedis server([](const Words& words) -> Reaction {
     if (FakeRedis::is_greeting(words)) return well(words);
     for (std::size_t i = 1; i < calls_in(words); ++i)
@@ -294,8 +301,8 @@ struct FakeCluster {
   FakeRedis second{well};
   FakeRedis first{[this](const Words& words) -> Reaction {
     if (words[0] != "CLUSTER") return first_does(words);
-    return {"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:" + std::to_string(first.port()) +
-            "\r\n$2\r\nid\r\n"};
+    return {"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:" +
+            std::to_string(first.port()) + "\r\n$2\r\nid\r\n"};
   }};
   RedisOptions options() const {
     RedisOptions made;
@@ -310,7 +317,8 @@ struct FakeCluster {
 TEST_CASE("redis joined: in a Cluster only calls of one slot are joined") {
   FakeCluster cluster;
   const Client client(cluster.options());
-  check_numbers(client.call({part("{a}1", "0"), part("{b}1", "1"), part("{a}2", "2"), part("{b}2", "3")}));
+  check_numbers(
+      client.call({part("{a}1", "0"), part("{b}1", "1"), part("{a}2", "2"), part("{b}2", "3")}));
   const auto calls = cluster.first.calls();
   CHECK(std::count_if(calls.begin(), calls.end(), [](const Words& words) {
           return words[0] == "EVALSHA" && calls_in(words) == 2;
@@ -338,7 +346,8 @@ TEST_CASE("redis joined: on a divided slot each call is tried by itself") {
   // The second key is at the other server already.
   cluster.first_does = [&](const Words& words) -> Reaction {
     if (FakeRedis::is_greeting(words)) return well(words);
-    if (calls_in(words) > 1) return {"-TRYAGAIN Multiple keys request during rehashing of slot\r\n"};
+    if (calls_in(words) > 1)
+      return {"-TRYAGAIN Multiple keys request during rehashing of slot\r\n"};
     if (words[3] == "{foo}2") return {"-ASK 12182 " + cluster.second.at() + "\r\n"};
     return well(words);
   };
