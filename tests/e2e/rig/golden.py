@@ -42,7 +42,7 @@ class Golden:
     def all_numbers(self, text):
         """For what counts all the time."""
         text = re.sub(r"\bup (?:\d+[dhms])+", "up N", self.plain(text))
-        text = re.sub(r"(?m) {2,}\d+(?=$| {2,})", _padded("N"), text)  # columns of a table
+        text = re.sub(r"(?m) {2,}\d[\d,]*(?=$| {2,})", _padded("N"), text)  # columns of a table
         text = re.sub(r"(?<![\w@.-])\d+(,\d{3})*\b", "N", text)
         return text.replace("N.N.N.N", "127.0.0.1")
 
