@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "../socket_folder.h"
 #include "milter_peer/frame.h"
 #include "milter_peer/protocol.h"
 
@@ -24,7 +25,7 @@ namespace {
 class SlowReader {
  public:
   SlowReader() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sluice-load-XXXXXX").string();
+    std::string pattern = (sluice::testing::socket_folder() / "sluice-load-XXXXXX").string();
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     folder_ = pattern;
     sockaddr_un address{};

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "../free_port.h"
+#include "../socket_folder.h"
 
 namespace sluice::wire_test {
 namespace {
@@ -95,9 +96,7 @@ std::vector<std::string> service_command(const ScratchFolder& folder, const Serv
 }  // namespace
 
 ScratchFolder::ScratchFolder() {
-  // A unix socket's path has 107 characters at most.
-  const fs::path place = fs::temp_directory_path();
-  std::string name = ((place.string().size() < 60 ? place : "/tmp") / "sluice-wire-XXXXXX").string();
+  std::string name = (testing::socket_folder() / "sluice-wire-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
   path_ = name;
 }

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../socket_folder.h"
 #include "milter/listener.h"
 #include "milter/socket_address.h"
 
@@ -17,7 +18,7 @@ namespace sluice::milter {
 namespace {
 
 std::string temporary_folder() {
-  std::string path = (std::filesystem::temp_directory_path() / "sluice-listener-XXXXXX").string();
+  std::string path = (testing::socket_folder() / "sluice-listener-XXXXXX").string();
   REQUIRE(::mkdtemp(path.data()) != nullptr);
   return path;
 }
