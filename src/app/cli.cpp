@@ -421,8 +421,13 @@ int run_command_line(int argc, char** argv) {
     const int code = app.exit(e, std::cout, std::cerr);
     return code == 0 ? kOk : kUsage;
   }
-  for (auto& [sub, run] : runs)
-    if (sub->parsed()) return run();
+  try {
+    for (auto& [sub, run] : runs)
+      if (sub->parsed()) return run();
+  } catch (const std::exception& e) {
+    std::cerr << "sluice: internal error: " << e.what() << "\n";
+    return kInternal;
+  }
   return kUsage;
 }
 

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -6,6 +7,7 @@
 #include "app/control_arguments.h"
 #include "app/policy_loading.h"
 #include "app/service.h"
+#include "facts/geo_database.h"
 #include "policy/show.h"
 
 namespace sluice::app {
@@ -26,6 +28,20 @@ ordered_json to_json(const Diagnostics& diagnostics) {
   return list;
 }
 
+// What only a start would find out: files beside the policy that it cannot do without.
+void check_files(const ServiceConfig& config, Diagnostics& diagnostics) {
+  const auto complain = [&](const std::string& what) {
+    diagnostics.error("E105", {}, config.file + ": " + what);
+  };
+  for (const auto& [key, path] : {std::pair{"geoip.country", config.geoip_country},
+                                  std::pair{"geoip.asn", config.geoip_asn}})
+    if (const auto database = facts::GeoDatabase::open(path); !database)
+      complain(std::string(key) + ": " + database.error().what);
+  const auto folder = std::filesystem::path(config.log_to).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    complain("log.to: " + folder.string() + " is no folder");
+}
+
 // The last part of the first path: what the summary line names.
 std::string name_of(const std::vector<std::string>& paths) {
   const std::string& path = paths.front();
@@ -44,6 +60,7 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
     paths = config.policies;
     if (!paths.empty()) loaded = load_program(paths, compile_options(config));
     warn_of_unanswered_facts(config, loaded);
+    if (config_diagnostics.ok()) check_files(config, config_diagnostics);
   } else {
     loaded = load_program(paths, {});
   }

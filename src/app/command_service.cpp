@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/control.h"
+#include "app/control_arguments.h"
 #include "app/service.h"
 
 namespace sluice::app {
@@ -61,8 +62,10 @@ int service_command(const ServiceOptions& options, std::ostream& out, std::ostre
   for (const auto& [name, value] : options.arguments) arguments[name] = value;
   const auto reply = ask_service(control, options.command, arguments);
   if (!reply) {
-    err << "sluice: " << reply.error().what << "\n";
-    return kUnavailable;
+    const ControlReply none = refusal(kUnavailable, "sluice: " + reply.error().what);
+    if (options.json) out << none.json << "\n";
+    err << none.text;
+    return none.exit;
   }
   if (options.json) {
     out << nlohmann::ordered_json::parse(reply->json).dump(2) << "\n";

@@ -179,9 +179,20 @@ void read_listener(Reader& r, const YamlNode& node) {
   r.config.listen.push_back(std::move(*spec));
 }
 
+// "127.0.0.1", "127.0.0.1:53", "[::1]:53".
+void read_dns_servers(Reader& r, const YamlNode& node) {
+  r.config.dns_servers = r.texts(node);
+  for (const std::string& text : r.config.dns_servers) {
+    const bool has_interface = text.find('%') != std::string::npos;  // fe80::1%eth0, for c-ares to judge
+    if (!has_interface && !IpAddress::parse(text) && !milter::parse_listen("inet:" + text))
+      r.complain(node, "`" + text + "` is no resolver; write ADDRESS or ADDRESS:PORT");
+  }
+}
+
 void read_listen(Reader& r, const YamlNode& node) {
   r.config.listen.clear();
   if (node.kind != YamlNode::Kind::Sequence) return read_listener(r, node);
+  if (node.items.empty()) r.complain(node, "`listen` names no place");
   for (const YamlNode& item : node.items) read_listener(r, item);
 }
 
@@ -301,7 +312,7 @@ const std::vector<Row>& rows() {
       {{"addresses.localpart", "fold", "fold: ann@ and Ann@ are one; exact: two."},
        to(&C::fold_local_part, "fold", "exact")},
       {{"addresses.delimiter", "+", "What begins a tag in a local part."}, to(&C::delimiter)},
-      {{"dns.servers", "", "Resolvers; empty: those of /etc/resolv.conf."}, to(&C::dns_servers)},
+      {{"dns.servers", "", "Resolvers; empty: those of /etc/resolv.conf."}, read_dns_servers},
       {{"dns.timeout", "2s", "The longest wait for one question."}, to(&C::dns_timeout)},
       {{"dns.cache", "20000", "Answers kept."}, to(&C::dns_cache)},
       {{"dns.lists_without_test", "",

@@ -17,15 +17,24 @@ policy::CompileOptions compile_options(const ServiceConfig& config) {
   return options;
 }
 
+namespace {
+
+void compile_source(LoadedPolicy& loaded, const policy::CompileOptions& options) {
+  loaded.rules = loaded.source->rules.size();
+  loaded.program =
+      policy::compile(*loaded.source, facts::built_in_vocabulary(), options, loaded.diagnostics);
+  if (!loaded.diagnostics.ok()) loaded.program = nullptr;
+}
+
+}  // namespace
+
 LoadedPolicy load_program(const std::vector<std::string>& paths,
                           const policy::CompileOptions& options) {
   LoadedPolicy loaded;
-  const policy::PolicySource source = policy::load_policy(paths, loaded.diagnostics);
-  loaded.rules = source.rules.size();
+  loaded.source = std::make_shared<const policy::PolicySource>(
+      policy::load_policy(paths, loaded.diagnostics));
   // Compiled even after syntax errors: all mistakes are told at once.
-  loaded.program =
-      policy::compile(source, facts::built_in_vocabulary(), options, loaded.diagnostics);
-  if (!loaded.diagnostics.ok()) loaded.program = nullptr;
+  compile_source(loaded, options);
   return loaded;
 }
 
@@ -33,6 +42,17 @@ LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::L
   policy::CompileOptions options = compile_options(config);
   options.pool = std::move(pool);
   return load_program(config.policies, options);
+}
+
+LoadedPolicy compile_again(const ServiceConfig& config,
+                           std::shared_ptr<const policy::PolicySource> source,
+                           std::shared_ptr<policy::ListPool> pool) {
+  LoadedPolicy loaded;
+  loaded.source = std::move(source);
+  policy::CompileOptions options = compile_options(config);
+  options.pool = std::move(pool);
+  compile_source(loaded, options);
+  return loaded;
 }
 
 namespace {

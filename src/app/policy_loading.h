@@ -8,6 +8,10 @@
 #include "app/config.h"
 #include "policy/program.h"
 
+namespace sluice::policy {
+struct PolicySource;
+}
+
 namespace sluice::app {
 
 // `program` is null when there are errors; `diagnostics` holds all of them.
@@ -15,6 +19,7 @@ struct LoadedPolicy {
   policy::ProgramPtr program;
   Diagnostics diagnostics;
   std::size_t rules = 0;
+  std::shared_ptr<const policy::PolicySource> source;  // what was compiled
 };
 
 // What compiling needs to know of the service. Lists are shared by content with what the same pool compiled before, so a
@@ -23,6 +28,10 @@ policy::CompileOptions compile_options(const ServiceConfig& config);
 
 LoadedPolicy load_program(const std::vector<std::string>& paths, const policy::CompileOptions& options);
 LoadedPolicy load_program(const ServiceConfig& config, std::shared_ptr<policy::ListPool> pool = nullptr);
+
+// Compiles what was read before: the files of lists and tables are read again, those of the policy are not.
+LoadedPolicy compile_again(const ServiceConfig& config, std::shared_ptr<const policy::PolicySource> source,
+                           std::shared_ptr<policy::ListPool> pool);
 
 // A warning (W108) for each fact that a rule names and that this service cannot answer: such a rule
 // seldom acts, and nothing else would say so.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "app/admin_server.h"
 #include "app/attachment.h"
@@ -79,6 +80,7 @@ class Service final : public milter::SessionSource {
   int open_admin();
   void tick();
   void tell_turned_away();
+  void tell_lost_sockets();
   void watch_lists_of(const policy::ProgramPtr& program);
   void reload();
   void drain();
@@ -111,6 +113,7 @@ class Service final : public milter::SessionSource {
   std::atomic<std::int64_t> ticked_{0};  // when the main thread was last seen to turn
   TimePoint started_ = clock_.now();
   TimePoint renewed_ = clock_.now();
+  std::set<std::string> lost_sockets_;  // told of
   std::uint64_t turned_away_ = 0, not_allowed_ = 0;  // as last told
   bool draining_ = false;
 };
@@ -133,7 +136,7 @@ int Service::open_policy() {
   warn_of_unanswered_facts(config_, loaded);
   std::cerr << loaded.diagnostics.render();
   if (!loaded.program) return fail(kConfig, summary(config_.policies.front(), loaded));
-  generations_ = std::make_unique<Generations>(config_, std::move(loaded.program), lists);
+  generations_ = std::make_unique<Generations>(config_, std::move(loaded), lists);
   return kOk;
 }
 
@@ -252,6 +255,15 @@ void Service::tell_turned_away() {
   not_allowed_ = strangers;
 }
 
+// Once for each: another service of the same path, or somebody who tidied up.
+void Service::tell_lost_sockets() {
+  for (const milter::Listener& listener : attachment_.listeners()) {
+    const std::string at = listener.spec().to_string();
+    if (listener.is_at_its_path() || !lost_sockets_.insert(at).second) continue;
+    log_warning(at + " is gone or another process's: no MTA finds this service there until it is restarted");
+  }
+}
+
 // Once a second.
 void Service::tick() {
   ticked_ = clock_.now().time_since_epoch().count();
@@ -263,6 +275,7 @@ void Service::tick() {
     remark->is_warning ? log_warning(remark->text) : log_info(remark->text);
   generations_->reload_changed_files();
   tell_turned_away();
+  tell_lost_sockets();
   watch_lists_of(generations_->current());
   backends_.lists->tick();
   tell_list_changes(*backends_.lists);

@@ -224,11 +224,15 @@ std::string Listener::attach_lines() const {
          ", F=T, T=C:30s;S:30s;R:30s;E:5m')dnl\n";
 }
 
-void Listener::remove_path() const {
+bool Listener::is_at_its_path() const {
   struct stat place {};
-  if (spec_.kind == ListenSpec::Kind::Unix && ::lstat(spec_.path.c_str(), &place) == 0 &&
-      place.st_dev == device_ && place.st_ino == inode_)
-    ::unlink(spec_.path.c_str());
+  if (spec_.kind != ListenSpec::Kind::Unix) return true;
+  if (::lstat(spec_.path.c_str(), &place) != 0) return errno != ENOENT;
+  return place.st_dev == device_ && place.st_ino == inode_;
+}
+
+void Listener::remove_path() const {
+  if (spec_.kind == ListenSpec::Kind::Unix && is_at_its_path()) ::unlink(spec_.path.c_str());
 }
 
 }  // namespace sluice::milter

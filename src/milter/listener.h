@@ -47,6 +47,9 @@ class Listener {
   std::uint16_t port() const;  // as bound, for port 0
   // Lines for main.cf and sendmail.mc that attach an MTA to this socket.
   std::string attach_lines() const;
+  // The path still leads here. A unix socket that was removed, or over which another process has put
+  // its own, goes on listening where nobody finds it.
+  bool is_at_its_path() const;
   // Removes the path if it still is the socket that this listener bound.
   void remove_path() const;
 

@@ -107,12 +107,21 @@ TEST_CASE("config: what `run` would refuse is refused when it is read") {
         "engine: libmilter\nlisten: {at: inet:192.0.2.1:7357, allow_from: [192.0.2.0/24]}",
         "engine: libmilter\nlisten: {at: unix:/a, allow_users: [root]}",
         "engine: wire\nlisten: inet:0.0.0.0:7357",
+        "listen: []",
+        "dns: {servers: [resolver]}",
+        "dns: {servers: [127.0.0.1:99999]}",
         "engine: wire\nlisten: {at: unix:/a, allow_from: [192.0.2.0/24]}",
         "engine: wire\nlisten: {at: inet:127.0.0.1:7357, allow_users: [root]}",
         "engine: wire\nlisten: {at: unix:/a, allow_users: [nobody-of-this-name]}"}) {
     INFO(line);
     CHECK(load(std::string("policies: [a.yaml]\n") + line + "\n").diagnostics.errors() == 1);
   }
+}
+
+TEST_CASE("config: resolvers are addresses with or without a port") {
+  const auto loaded = load("policies: [a.yaml]\ndns: {servers: [127.0.0.1, \"127.0.0.1:5353\", \"::1\", \"[::1]:53\", \"fe80::1%eth0\"]}\n");
+  CHECK(loaded.diagnostics.ok());
+  CHECK(loaded.config.dns_servers.size() == 5);
 }
 
 TEST_CASE("config: the wire engine listens at several places and knows who may connect") {

@@ -58,9 +58,12 @@ TEST_CASE("listen: a unix socket has mode 0660 and takes the path from a predece
   auto second = Listener::open(spec);
   REQUIRE(second.has_value());
   CHECK(can_connect(spec.path));
+  CHECK(second->is_at_its_path());
+  CHECK_FALSE(first->is_at_its_path());
   first->remove_path();  // the path is the successor's now
   CHECK(can_connect(spec.path));
   second->remove_path();
+  CHECK_FALSE(second->is_at_its_path());
   CHECK_FALSE(can_connect(spec.path));
   std::filesystem::remove_all(folder);
 }

@@ -1,0 +1,75 @@
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/service.h"
+
+namespace sluice::app {
+
+namespace {
+
+class Folder {
+ public:
+  Folder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string write(const char* name, const std::string& text) const {
+    const std::string path = path_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+ private:
+  std::string path_ = (std::filesystem::temp_directory_path() / "sluice-check-XXXXXX").string();
+};
+
+}  // namespace
+
+TEST_CASE("check: with --json a byte that is no UTF-8 is an answer as all others") {
+  const Folder folder;
+  CheckOptions options;
+  options.policies = {folder.write("p.yaml", "sluice: 1\npolicy: p\nversion: \"1\"\nrules:\n"
+                                             "  - rule: \"a\xff\"\n    stage: mail\n"
+                                             "    when: tls.active\n    then: reject 550\n")};
+  options.json = true;
+  std::ostringstream out, err;
+  CHECK(check_command(options, out, err) == kConfig);
+  const auto answer = nlohmann::json::parse(out.str(), nullptr, false);
+  REQUIRE(answer.is_object());
+  CHECK(answer["diagnostics"].at(0)["code"] == "E106");
+}
+
+TEST_CASE("check: files that a start cannot do without are looked for") {
+  const Folder folder;
+  folder.write("p.yaml", "sluice: 1\npolicy: p\nversion: \"1\"\nrules: []\n");
+  const auto check = [&](const std::string& line) {
+    CheckOptions options;
+    options.config = folder.write("sluice.yaml", "policies: [p.yaml]\n" + line + "\n");
+    std::ostringstream out, err;
+    const int code = check_command(options, out, err);
+    return std::to_string(code) + " " + err.str();
+  };
+  CHECK(check("log: {to: stderr}").substr(0, 2) == "0 ");
+  CHECK(check("geoip: {country: not-there.mmdb}").find("geoip.country: ") != std::string::npos);
+  CHECK(check("geoip: {asn: not-there.mmdb}").substr(0, 3) == "78 ");
+  CHECK(check("log: {to: /nobody/has/this/log}").find("log.to: /nobody/has/this is no folder") !=
+        std::string::npos);
+}
+
+TEST_CASE("service commands: with --json a service that does not answer is JSON too") {
+  ServiceOptions options;
+  options.control = "/tmp/sluice-nobody-here.sock";
+  options.command = "status";
+  options.json = true;
+  std::ostringstream out, err;
+  CHECK(service_command(options, out, err) == kUnavailable);
+  const auto answer = nlohmann::json::parse(out.str(), nullptr, false);
+  REQUIRE(answer.is_object());
+  CHECK(answer["error"].get<std::string>().find("no service answers at") != std::string::npos);
+}
+
+}  // namespace sluice::app
