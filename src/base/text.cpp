@@ -44,11 +44,20 @@ std::size_t append_log_point(std::string& out, std::string_view text, std::size_
   return length;
 }
 
-// Nearly every value.
-bool is_shown_as_it_is(std::string_view text) {
-  return text.size() <= kMaxLogValue && std::all_of(text.begin(), text.end(), [](char c) {
-           return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
-         });
+enum class Looks : std::uint8_t { Plain = 0, Quoted = 1, Escaped = 2 };
+
+// How a value is written; nearly every one is plain.
+Looks looks_of(std::string_view text) {
+  static constexpr auto kOf = [] {
+    std::array<std::uint8_t, 256> of{};
+    for (unsigned c = 0; c < of.size(); ++c)
+      of[c] = c < 0x20 || c >= 0x7F || c == '"' || c == '\\' ? 2 : c == ' ' || c == '=' ? 1 : 0;
+    return of;
+  }();
+  if (text.size() > kMaxLogValue) return Looks::Escaped;
+  unsigned found = text.empty() ? 1 : 0;
+  for (const char c : text) found |= kOf[static_cast<std::uint8_t>(c)];
+  return found >= 2 ? Looks::Escaped : static_cast<Looks>(found);
 }
 
 bool is_quoted(std::string_view text) {
@@ -103,13 +112,15 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 void append_log_value(std::string& line, std::string_view text) {
-  if (is_shown_as_it_is(text)) {
-    if (!is_quoted(text)) {
+  switch (looks_of(text)) {
+    case Looks::Plain:
       line.append(text);
-    } else {
+      return;
+    case Looks::Quoted:
       line.append("\"").append(text).append("\"");
-    }
-    return;
+      return;
+    case Looks::Escaped:
+      break;
   }
   const std::string_view kept = utf8_prefix(text, kMaxLogValue);
   std::string shown;

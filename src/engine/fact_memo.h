@@ -54,7 +54,7 @@ class FactMemo {
  private:
   // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and
   // an idle session holds nothing it has not asked for.
-  static constexpr std::size_t kInBlock = 2;
+  static constexpr std::size_t kInBlock = 1;
   struct Block {
     std::array<FactKey, kInBlock> keys{};
     std::array<policy::Value, kInBlock> values;

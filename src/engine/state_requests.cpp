@@ -32,14 +32,15 @@ StateSlotPtr StateRequests::ask(StateOp op) {
     was_away_ = true;
     return slot;
   }
-  queue_.push_back(std::move(op));
-  queued_slots_.push_back(slot);
+  if (!open_) open_ = std::make_unique<Open>();
+  open_->queue.push_back(std::move(op));
+  open_->queued_slots.push_back(slot);
   return slot;
 }
 
 std::optional<StateAnswer> StateRequests::reserve_at_once(const backends::Reserve& asked) {
   // In the order asked: what is queued goes first.
-  if (at_once_ == nullptr || !queue_.empty()) return std::nullopt;
+  if (at_once_ == nullptr || is_queued()) return std::nullopt;
   const auto start = std::chrono::steady_clock::now();
   auto answer = at_once_->reserve_at_once(asked);
   if (!answer) return answer;
@@ -55,10 +56,10 @@ bool StateRequests::commit_at_once(std::span<const backends::Reserve* const> res
 }
 
 void StateRequests::flush() {
-  if (queue_.empty()) return;
+  if (!is_queued()) return;
   Batch batch;
-  batch.slots = std::exchange(queued_slots_, {});
-  for (const StateOp& op : queue_) {
+  batch.slots = std::exchange(open_->queued_slots, {});
+  for (const StateOp& op : open_->queue) {
     if (store_->answers_at_once()) break;
     if (const auto* reserve = std::get_if<backends::Reserve>(&op))
       batch.give_back.emplace_back(backends::Release{reserve->id, reserve->key});
@@ -67,8 +68,8 @@ void StateRequests::flush() {
                start = std::chrono::steady_clock::now()](std::vector<StateAnswer> answers) {
     reply->deliver(Reply{std::move(answers), since_us(start)});
   };
-  store_->submit(std::exchange(queue_, {}), std::move(done));
-  batches_.push_back(std::move(batch));
+  store_->submit(std::exchange(open_->queue, {}), std::move(done));
+  open_->batches.push_back(std::move(batch));
   collect();
 }
 
@@ -82,30 +83,34 @@ void StateRequests::fill(const Batch& batch, const Reply& reply) {
 
 bool StateRequests::collect() {
   bool filled = false;
-  std::erase_if(batches_, [&](const Batch& batch) {
+  if (!open_) return filled;
+  std::erase_if(open_->batches, [&](const Batch& batch) {
     const Reply* reply = batch.reply->get();
     if (reply == nullptr) return false;
     fill(batch, *reply);
     return filled = true;
   });
+  if (open_->batches.empty() && open_->queue.empty()) open_.reset();
   return filled;
 }
 
 void StateRequests::await(const std::shared_ptr<Round>& round) {
-  for (const Batch& batch : batches_) {
+  if (!open_) return;
+  for (const Batch& batch : open_->batches) {
     auto arrived = round->expect();
     if (!batch.reply->await([arrived] { arrived({}); })) arrived({});
   }
 }
 
 void StateRequests::give_up() {
+  if (!open_) return;
   std::vector<StateOp> give_back;
-  for (Batch& batch : batches_) {
+  for (Batch& batch : open_->batches) {
     for (const StateSlotPtr& slot : batch.slots) slot->answer = away();
     for (StateOp& op : batch.give_back) give_back.push_back(std::move(op));
     was_away_ = true;
   }
-  batches_.clear();
+  open_->batches.clear();
   settle(std::move(give_back));
 }
 

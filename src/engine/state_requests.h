@@ -43,7 +43,7 @@ class StateRequests {
   bool collect();
   // Tells the round to wait for every open submission.
   void await(const std::shared_ptr<Round>& round);
-  bool is_waiting() const { return !batches_.empty(); }
+  bool is_waiting() const { return open_ && !open_->batches.empty(); }
   // At the deadline, or at the end: open slots become "away", and what was asked to be reserved is
   // given back.
   void give_up();
@@ -67,13 +67,18 @@ class StateRequests {
     std::vector<StateSlotPtr> slots;
     std::vector<backends::StateOp> give_back;
   };
+  // What was asked and has no answer yet; not there when there is nothing.
+  struct Open {
+    std::vector<backends::StateOp> queue;
+    std::vector<StateSlotPtr> queued_slots;
+    std::vector<Batch> batches;
+  };
+  bool is_queued() const { return open_ && !open_->queue.empty(); }
   void fill(const Batch& batch, const Reply& reply);
 
   backends::StateStore* store_;
   backends::ReservesAtOnce* at_once_;  // the same store, if it can
-  std::vector<backends::StateOp> queue_;
-  std::vector<StateSlotPtr> queued_slots_;
-  std::vector<Batch> batches_;
+  std::unique_ptr<Open> open_;
   std::int64_t waited_us_ = 0;
   bool was_away_ = false;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_map>
 
 #include "facts/fact.h"
 
@@ -36,12 +37,15 @@ const std::vector<Fact>& all_facts() {
   return facts;
 }
 
+// Asked for each fact of each message.
 const Fact* find_fact(std::string_view name) {
-  const auto& all = all_facts();
-  const auto at =
-      std::lower_bound(all.begin(), all.end(), name,
-                       [](const Fact& f, std::string_view n) { return f.signature.name < n; });
-  return at != all.end() && at->signature.name == name ? &*at : nullptr;
+  static const auto by_name = [] {
+    std::unordered_map<std::string_view, const Fact*> facts;
+    for (const Fact& fact : all_facts()) facts.emplace(fact.signature.name, &fact);
+    return facts;
+  }();
+  const auto at = by_name.find(name);
+  return at != by_name.end() ? at->second : nullptr;
 }
 
 std::vector<std::pair<std::string, std::vector<Fact>>> facts_by_file() {

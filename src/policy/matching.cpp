@@ -1,6 +1,8 @@
 #include "policy/matching.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "base/text.h"
 #include "mail/address.h"
@@ -16,12 +18,22 @@ struct Letters {
   bool quote = false;  // or the bracket of an address literal
 
   explicit Letters(std::string_view text) {
-    for (const char c : text) {
-      upper |= c >= 'A' && c <= 'Z';
-      high |= static_cast<unsigned char>(c) >= 0x80;
-      quote |= c == '"' || c == '[';
-    }
+    unsigned found = 0;
+    for (const char c : text) found |= kOf[static_cast<unsigned char>(c)];
+    upper = (found & 1) != 0;
+    high = (found & 2) != 0;
+    quote = (found & 4) != 0;
   }
+
+ private:
+  // Each comparison of a text with a rule asks: one look at a table for each octet.
+  static constexpr auto kOf = [] {
+    std::array<std::uint8_t, 256> of{};
+    for (unsigned c = 0; c < of.size(); ++c)
+      of[c] = static_cast<std::uint8_t>((c >= 'A' && c <= 'Z' ? 1 : 0) | (c >= 0x80 ? 2 : 0) |
+                                        (c == '"' || c == '[' ? 4 : 0));
+    return of;
+  }();
 };
 
 std::string_view text_key(std::string_view text, const Letters& letters, std::string& scratch) {
