@@ -96,9 +96,12 @@ class Metrics(case.ServerCase):
                 client.say("MAIL FROM:<bad@evil.example>")
                 client.say("RCPT TO:<bob@a.test>")
         labels = {"stage": "rcpt", "action": "reject", "rule": "evil-domain"}
-        after = self.scrape()
-        rose = self.value(after, "sluice_decisions_total", **labels) - (self.value(before, "sluice_decisions_total", **labels) or 0)
-        self.assertEqual(rose, sessions)
+        known = self.value(before, "sluice_decisions_total", **labels) or 0
+
+        def rose():
+            return (self.value(self.scrape(), "sluice_decisions_total", **labels) or 0) - known
+        loopback.wait_until(lambda: rose() >= sessions, loopback.PATIENCE, "the sessions to be counted")
+        self.assertEqual(rose(), sessions)
 
     def test_a_broken_reload_shows(self):
         self.sluice.write_policy(POLICY + "  - rule: x\n    stage: nowhere\n")
