@@ -11,7 +11,7 @@
 
 namespace sluice::app {
 
-inline constexpr int kRedisTalkSeconds = 2;  // for a connection, and for each answer
+inline constexpr int kRedisTalkSeconds = 5;  // for a connection, and for each answer
 
 class RedisTalk {
  public:
