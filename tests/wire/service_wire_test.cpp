@@ -72,21 +72,33 @@ void ask_and_leave(MilterPeer& peer, std::string_view sender) {
   REQUIRE(peer.link().send(out, 60s));
 }
 
+// Some hosts and most containers have no IPv6, not even on the loopback.
+bool has_ipv6() {
+  const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const int bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (fd >= 0) ::close(fd);
+  return bound == 0;
+}
+
 }  // namespace
 
 TEST_CASE("wire: one service listens on a unix socket and on TCP of both families", "[wire]") {
   const Endpoint v4 = free_port();
   Endpoint v6 = free_port();
   v6.host = "::1";
-  SluiceFilter filter({kRefusing,
-                       kNoId,
-                       false,
-                       {},
-                       {"\"" + text_of(v4) + "\"",
-                        "{at: \"inet:[::1]:" + std::to_string(v6.port) + "\", allow_from: [::1]}"}});
+  std::vector<std::string> listen{"\"" + text_of(v4) + "\""};
+  if (has_ipv6()) {
+    listen.push_back("{at: \"inet:[::1]:" + std::to_string(v6.port) + "\", allow_from: [::1]}");
+  } else {
+    WARN("skipped: the part about IPv6, which is not here");
+  }
+  SluiceFilter filter({kRefusing, kNoId, false, {}, listen});
   check_that_it_refuses(filter->endpoint());
   check_that_it_refuses(v4);
-  check_that_it_refuses(v6);
+  if (listen.size() > 1) check_that_it_refuses(v6);
   const std::string status = filter.status();
   INFO(status);
   CHECK(status.find("\"engine\":\"wire\"") != std::string::npos);
