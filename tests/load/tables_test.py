@@ -82,7 +82,7 @@ class Capacity(unittest.TestCase):
         self.assertIn("| at its end, clients never wait | 1,000,000 / c | 20,000 |", text)
         self.assertIn("| in the busiest minute, clients pause | 0.6 x 1,000,000 / p | 6,000 |", text)
         self.assertIn("| 3 | 15,000 | 9,000 | 1.5 |", text)
-        self.assertIn("r / a = 10 calls", text)
+        self.assertIn("r / a = 10 subjects", text)
 
     def test_the_page_has_the_tables_of_the_last_run(self):
         known = json.loads((capacity.ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
