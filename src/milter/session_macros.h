@@ -25,6 +25,7 @@ class SessionMacros final : public MacroSource {
   void forget_client();
   const char* macro(const char* name) const override;
   std::size_t bytes() const { return kept_.size(); }
+  std::size_t room() const { return kept_.capacity(); }  // for them
 
  private:
   // Records in stage order: stage, length of the name, length of the value (two bytes), then name

@@ -8,7 +8,7 @@ using namespace sluice::engine;
 namespace {
 
 constexpr std::size_t kSessions = 500;
-constexpr std::size_t kMost = 2'560;  // bytes, with the events of two early stages
+constexpr std::size_t kMost = 2'048;  // bytes, with the events of two early stages
 
 // Rules of the first stages: their events are kept, because they are decided again at RCPT; most
 // policies have none and need half a kilobyte less.

@@ -145,6 +145,16 @@ TEST_CASE("macros: what the connect step alone reads is gone behind it") {
   CHECK(macros.bytes() < 60);
 }
 
+TEST_CASE("macros: nothing is left of those that an idle session has no use for") {
+  SessionMacros macros;
+  macros.take(MacroStage::Connect, "j\0mx.site.example\0{client_name}\0mail.far.example\0"s);
+  macros.forget_client();
+  CHECK(macros.room() <= std::string().capacity());
+  macros.take(MacroStage::Mail, "{auth_type}\0PLAIN\0{auth_authen}\0somebody@site.example\0"s);
+  macros.forget_from(MacroStage::Mail);
+  CHECK(macros.room() <= std::string().capacity());
+}
+
 TEST_CASE("macros: a broken list gives what it has, and no more than a cap") {
   SessionMacros macros;
   macros.take(MacroStage::Mail, "i"s);
