@@ -297,15 +297,25 @@ TEST_CASE(
 
 namespace {
 
-// Two masters of a Cluster; all slots are the first one's by its map.
+// Two masters of a Cluster: the first has all slots but one.
 struct FakeCluster {
   FakeRedis::Behaviour first_does = well;
   FakeRedis second{well};
   FakeRedis first{[this](const Words& words) -> Reaction {
     if (words[0] != "CLUSTER") return first_does(words);
-    return {"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:" +
-            std::to_string(first.port()) + "\r\n$2\r\nid\r\n"};
+    return {"*2\r\n" + range(0, 16382, first) + range(16383, 16383, second)};
   }};
+  static std::string range(int from, int to, const FakeRedis& at) {
+    return "*3\r\n:" + std::to_string(from) + "\r\n:" + std::to_string(to) +
+           "\r\n*3\r\n$9\r\n127.0.0.1\r\n:" + std::to_string(at.port()) + "\r\n$2\r\nid\r\n";
+  }
+  // The client is connected to both: no call has to wait for that.
+  void wait_for(const Client& client) const {
+    REQUIRE(Client::until([&] {
+      const auto nodes = client.client->health().nodes;
+      return nodes.size() == 2 && nodes[0].connected && nodes[1].connected;
+    }));
+  }
   RedisOptions options() const {
     RedisOptions made;
     made.cluster = {first.at()};
@@ -319,6 +329,7 @@ struct FakeCluster {
 TEST_CASE("redis joined: in a Cluster only calls of one slot are joined") {
   FakeCluster cluster;
   const Client client(cluster.options());
+  cluster.wait_for(client);
   check_numbers(
       client.call({part("{a}1", "0"), part("{b}1", "1"), part("{a}2", "2"), part("{b}2", "3")}));
   const auto calls = cluster.first.calls();
@@ -329,13 +340,14 @@ TEST_CASE("redis joined: in a Cluster only calls of one slot are joined") {
 
 TEST_CASE("redis joined: a slot that moves in the middle is followed by all of its calls") {
   FakeCluster cluster;
-  const Client client(cluster.options());
   std::atomic<int> moved{0};
   cluster.first_does = [&](const Words& words) -> Reaction {
     if (FakeRedis::is_greeting(words)) return well(words);
     ++moved;
     return {"-MOVED 12182 " + cluster.second.at() + "\r\n"};
   };
+  const Client client(cluster.options());
+  cluster.wait_for(client);
   check_numbers(client.call({part("{foo}1", "0"), part("{foo}2", "1"), part("{foo}3", "2")}));
   CHECK(moved == 1);
   CHECK(client.client->health().moved == 3);
@@ -344,7 +356,6 @@ TEST_CASE("redis joined: a slot that moves in the middle is followed by all of i
 
 TEST_CASE("redis joined: on a divided slot each call is tried by itself") {
   FakeCluster cluster;
-  const Client client(cluster.options());
   // The second key is at the other server already.
   cluster.first_does = [&](const Words& words) -> Reaction {
     if (FakeRedis::is_greeting(words)) return well(words);
@@ -353,6 +364,8 @@ TEST_CASE("redis joined: on a divided slot each call is tried by itself") {
     if (words[3] == "{foo}2") return {"-ASK 12182 " + cluster.second.at() + "\r\n"};
     return well(words);
   };
+  const Client client(cluster.options());
+  cluster.wait_for(client);
   check_numbers(client.call({part("{foo}1", "0"), part("{foo}2", "1"), part("{foo}3", "2")}));
   CHECK(cluster.first.count("EVALSHA") == 4);
   CHECK(cluster.second.count("ASKING") == 1);
