@@ -31,7 +31,8 @@ constexpr std::array<TableText, kTables> kTexts{{
      "INTEGER, "
      "expires INTEGER) WITHOUT ROWID;"
      "CREATE INDEX IF NOT EXISTS greylist_expires ON greylist (expires)",
-     "INSERT OR REPLACE INTO greylist VALUES (?,?,?,?,?)", nullptr, "DELETE FROM greylist WHERE key = ?",
+     "INSERT OR REPLACE INTO greylist VALUES (?,?,?,?,?)", nullptr,
+     "DELETE FROM greylist WHERE key = ?",
      "SELECT key, name, passed, first, expires FROM greylist", true},
     {"auto_allowed",
      "CREATE TABLE IF NOT EXISTS auto_allowed (key BLOB PRIMARY KEY, until INTEGER, came_back "
