@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kMaxArgument = 512;  // octets of one value of a query
 constexpr unsigned kThreads = 2;
 constexpr std::size_t kConnectionMemory = 32 * 1024;
+// At its own cap the library accepts no more and lets a monitor wait for the timeouts of others: it is
+// above ours for each thread alone, with room for those that were cut and not yet closed.
+constexpr unsigned kLibraryConnections = 4 * AdminServer::kMaxConnections;
 
 // What a browser may do with what it gets here: show it, and nothing else.
 constexpr std::pair<const char*, const char*> kFields[] = {
@@ -53,11 +56,36 @@ AdminPage plain(unsigned status, std::string text) {
   return {status, "text/plain; charset=utf-8", std::move(text)};
 }
 
+// What the library keeps for us with each connection.
+struct Place {
+  AdminConnections& all;
+  AdminConnections::Place own;
+};
+
+// A connection was accepted, or is about to be closed.
+void keep_account(void* connections, MHD_Connection* connection, void** context,
+                  MHD_ConnectionNotificationCode code) {
+  auto& all = *static_cast<AdminConnections*>(connections);
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+    const auto* socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *context = new Place{all, all.begin(socket->connect_fd)};
+  } else {
+    const std::unique_ptr<Place> place(static_cast<Place*>(*context));
+    if (place) all.end(place->own);
+  }
+}
+
+void note_request(MHD_Connection* connection) {
+  const auto* kept = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  if (const auto* place = static_cast<const Place*>(kept->socket_context)) place->all.asked(place->own);
+}
+
 MHD_Result answer(void* pages, MHD_Connection* connection, const char* url, const char* method,
                   const char*, const char*, std::size_t* upload, void** state) {
   static int begun;
   if (*state == nullptr) {  // the header has come; the body, if any, not yet
     *state = &begun;
+    note_request(connection);
     return MHD_YES;
   }
   if (*upload != 0) {
@@ -109,7 +137,8 @@ Result<std::unique_ptr<AdminServer>> AdminServer::open(const milter::ListenSpec&
   server->daemon_ = MHD_start_daemon(
       MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, nullptr, nullptr, &answer, &server->pages_,
       MHD_OPTION_LISTEN_SOCKET, static_cast<MHD_socket>(fd), MHD_OPTION_THREAD_POOL_SIZE, kThreads,
-      MHD_OPTION_CONNECTION_LIMIT, kMaxConnections, MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds,
+      MHD_OPTION_CONNECTION_LIMIT, kLibraryConnections, MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds,
+      MHD_OPTION_NOTIFY_CONNECTION, &keep_account, &server->connections_,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory, MHD_OPTION_END);
   if (server->daemon_ == nullptr) {
     ::close(fd);

@@ -4,6 +4,9 @@
 // A browser on the same host is not trusted: requests that name another host than this one (DNS
 // rebinding) or come from another site are refused, and the page may load nothing from elsewhere.
 //
+// Somebody who opens connections and says nothing keeps no monitor out: of more than kMaxConnections
+// the one that has been silent longest is cut.
+//
 // Threads: pages are made on the server's own threads, two at a time; they must not throw.
 #pragma once
 #include <functional>
@@ -11,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "app/admin_connections.h"
 #include "base/result.h"
 #include "milter/listener.h"
 
@@ -40,6 +44,7 @@ class AdminServer {
   AdminServer(AdminPages pages, milter::Listener listener);
   AdminPages pages_;
   milter::Listener listener_;
+  AdminConnections connections_{kMaxConnections};
   MHD_Daemon* daemon_ = nullptr;
 };
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What /metrics, /healthz and /readyz tell, scraped under load and read by a strict parser."""
 
+import contextlib
 import http.client
 import os
 import re
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -114,6 +116,19 @@ class Metrics(case.ServerCase):
     def test_health_and_readiness(self):
         for path in ("/healthz", "/readyz"):
             self.assertEqual(self.get(path)[0], "ok\n")
+
+    def test_who_holds_connections_and_says_nothing_keeps_out_neither_monitor_nor_mail(self):
+        with contextlib.ExitStack() as crowd:
+            for _ in range(600):
+                crowd.enter_context(socket.create_connection(("127.0.0.1", self.port), loopback.PATIENCE))
+            for path in ("/healthz", "/readyz"):
+                self.assertEqual(self.get(path)[0], "ok\n")
+            with self.connect(self.mta) as client:
+                client.say("EHLO client.far.example")
+                client.say("MAIL FROM:<bad@evil.example>")
+                self.assertTrue(client.say("RCPT TO:<bob@a.test>")[-1].startswith("5"))
+            self.assertEqual(self.get("/healthz")[0], "ok\n")
+        self.assertEqual(self.get("/healthz")[0], "ok\n")
 
     def test_it_only_shows_and_only_to_this_host(self):
         self.assertEqual(self.status_of("POST", "/metrics"), 405)
