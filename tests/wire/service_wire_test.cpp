@@ -227,7 +227,7 @@ TEST_CASE("wire: a client that is gone while its session waits leaves nothing be
   CHECK(filter->settle_descriptors(before + 10, 60s) <= before + 10);
 }
 
-TEST_CASE("wire: an idle service ends within a moment of SIGTERM", "[wire]") {
+Clock::duration time_to_end_when_idle() {
   SluiceFilter filter({kRefusing, kNoId});
   check_that_it_refuses(filter->endpoint());
   auto silent = Link::open(filter->endpoint());  // has not negotiated: nobody waits for it
@@ -236,8 +236,14 @@ TEST_CASE("wire: an idle service ends within a moment of SIGTERM", "[wire]") {
   const auto begin = Clock::now();
   filter->signal(SIGTERM);
   CHECK(filter->wait(90s) == 0);
-  // A second is what is promised, twenty-five is what open sessions get; the rest is for a busy machine.
-  CHECK(Clock::now() - begin < 20s);
+  return Clock::now() - begin;
+}
+
+TEST_CASE("wire: an idle service ends within a moment of SIGTERM", "[wire]") {
+  // A second is promised. A busy machine may be late with one of them, hardly with all of ten.
+  Clock::duration quickest = 90s;
+  for (int i = 0; i < 10 && quickest > 1s; ++i) quickest = std::min(quickest, time_to_end_when_idle());
+  CHECK(quickest <= 1s);
 }
 
 TEST_CASE("wire: a message under way is finished before the end", "[wire]") {
