@@ -7,6 +7,7 @@
 #include "app/control_arguments.h"
 #include "app/policy_loading.h"
 #include "app/service.h"
+#include "backends/state_examination.h"
 #include "facts/geo_database.h"
 #include "policy/show.h"
 
@@ -41,6 +42,9 @@ void check_files(const ServiceConfig& config, Diagnostics& diagnostics) {
   std::error_code unseen;  // what may not be looked at is no folder to write in
   if (!folder.empty() && !std::filesystem::is_directory(folder, unseen))
     complain("log.to: " + folder.string() + " is no folder");
+  if (config.store == "redis") return;
+  if (const auto sound = backends::examine_state(config.state); !sound)
+    complain("state: " + sound.error().what);
 }
 
 // The last part of the first path: what the summary line names.

@@ -8,7 +8,9 @@
 #include <sstream>
 
 #include "app/doctor.h"
+#include "backends/cares_channel.h"
 #include "backends/cares_resolver.h"
+#include "backends/dns_message.h"
 #include "base/text.h"
 
 namespace sluice::app {
@@ -37,6 +39,7 @@ constexpr std::string_view kPublic[] = {"8.8.8.8",
                                         "2620:fe::fe",
                                         "2620:fe::9"};
 constexpr Duration kDnsWait{5'000};
+constexpr Duration kProbeTry{1'200};  // of the first; the second and last waits twice as long
 
 std::vector<std::string> resolvers(const ServiceConfig& config) {
   if (!config.dns_servers.empty()) return config.dns_servers;
@@ -111,10 +114,68 @@ void check_list(const policy::Dnsbl& list, backends::DnsResolver& dns, Findings&
   }
 }
 
+// Whether mail is judged by what the DNS says.
+bool asks_dns(const Patient& patient) {
+  if (!patient.config.authserv_id.empty()) return true;
+  if (patient.program == nullptr) return false;
+  const auto& facts = patient.program->facts();
+  return std::any_of(facts.begin(), facts.end(), [](const policy::UsedFact& fact) {
+    return fact.signature.cost.find("DNS") != std::string::npos;
+  });
+}
+
+enum class Answering { Yes, WithErrors, Never };
+
+// It takes a resolver's whole work; whatever comes but an error is an answer.
+constexpr const char* kProbe = "a.root-servers.net";
+
+Answering meaning_of(std::string_view reply) {
+  const auto parsed = backends::parse_reply(reply, kProbe, backends::DnsType::A);
+  return is_answer(parsed.answer.status) ? Answering::Yes : Answering::WithErrors;
+}
+
+Answering probe(const std::string& server) {
+  constexpr std::uint16_t kId = 4711;
+  auto channel = backends::CaresChannel::open({{server}, kProbeTry, 2});
+  if (!channel) return Answering::Never;
+  std::optional<Answering> seen;
+  (*channel)->send(
+      backends::render_query(kId, kProbe, backends::DnsType::A, false),
+      [&seen](backends::TransportStatus status, std::string_view reply) {
+        seen = status == backends::TransportStatus::Reply ? meaning_of(reply) : Answering::Never;
+      });
+  const auto end = std::chrono::steady_clock::now() + kDnsWait;
+  while (!seen && std::chrono::steady_clock::now() < end) (*channel)->run_once(Duration{100});
+  return seen.value_or(Answering::Never);
+}
+
+void check_server(const std::string& server, bool is_needed, Findings& findings) {
+  const Weight bad = is_needed ? Weight::Bad : Weight::Note;
+  const std::string so = is_needed ? ": DNS facts are unknown, or late when another resolver has to answer"
+                                   : "; this policy asks no DNS";
+  const std::string cure = "dig @" + address_of(server) + " example.com tells more; ";
+  switch (probe(server)) {
+    case Answering::Yes:
+      findings.push_back({Weight::Good, "dns", "resolver " + server + " answers", {}});
+      break;
+    case Answering::WithErrors:
+      findings.push_back({bad, "dns", "resolver " + server + " answers with an error" + so,
+                          cure + "it has to serve this host (unbound: access-control, bind: "
+                                 "allow-recursion) and to reach the DNS"});
+      break;
+    case Answering::Never:
+      findings.push_back({bad, "dns", "resolver " + server + " gave no answer" + so,
+                          cure + "start it, or name one that answers: dns: {servers: [127.0.0.1]} with "
+                                 "one of your own (apt install unbound)"});
+      break;
+  }
+}
+
 }  // namespace
 
 void check_dns(const Patient& patient, Findings& findings) {
   const bool uses_lists = uses_fact(patient.program, "dnsbl.");
+  const bool is_needed = asks_dns(patient);
   const auto servers = resolvers(patient.config);
   if (servers.empty())
     findings.push_back({Weight::Bad, "dns", "no resolver: every DNS fact is unknown",
@@ -122,19 +183,18 @@ void check_dns(const Patient& patient, Findings& findings) {
   for (const std::string& server : servers) {
     const bool is_public =
         std::find(std::begin(kPublic), std::end(kPublic), address_of(server)) != std::end(kPublic);
-    if (!is_public)
-      findings.push_back({Weight::Good, "dns", "resolver " + server, {}});
-    else if (uses_lists)
+    if (is_public && uses_lists)
       findings.push_back(
           {Weight::Bad, "dns",
            server + " is a public resolver: DNS lists refuse it, their answers are wrong",
            "a resolver of your own on this host (apt install unbound; dns: {servers: "
            "[127.0.0.1]})"});
-    else
+    else if (is_public)
       findings.push_back({Weight::Note,
                           "dns",
                           server + " is a public resolver: it would not do for DNS lists",
                           {}});
+    check_server(server, is_needed, findings);
   }
   if (!uses_lists || servers.empty()) return;
   static const SystemClock kClock;

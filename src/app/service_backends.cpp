@@ -2,6 +2,7 @@
 
 #include "app/callout_opening.h"
 #include "app/open_store.h"
+#include "backends/state_examination.h"
 #include "facts/geo_database.h"
 
 namespace sluice::app {
@@ -11,11 +12,12 @@ tl::unexpected<Error> of(const std::string& whose, Error error) {
   return tl::unexpected<Error>(Error{error.cause, whose + ": " + error.what});
 }
 
-// A folder that cannot be used now may be there after the next mount: only for Redis a mistake in
-// the configuration is told apart.
+// A folder that cannot be used now may be there after the next mount; a file that is damaged, or newer
+// than us, stays so whatever is started again.
 Result<void> open_state(const ServiceConfig& config, const Clock& clock, Backends& all) {
   auto store = open_store(config, clock);
-  if (!store && config.store != "redis") store.error().cause = Cause::Temporary;
+  if (!store && config.store != "redis" && backends::examine_state(config.state))
+    store.error().cause = Cause::Temporary;
   if (!store) return of("state", store.error());
   all.store = std::move(*store);
   all.counted_store = std::make_unique<CountedStore>(*all.store);

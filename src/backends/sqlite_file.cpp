@@ -58,6 +58,7 @@ std::string_view RowReader::bytes(int column) const {
 struct SqliteFile::Connection {
   std::string path;
   sqlite3* db = nullptr;
+  bool opening = true;
   std::array<Statement, kTables> insert, update, erase;
   Statement begin, commit;
   ~Connection() {
@@ -69,13 +70,17 @@ struct SqliteFile::Connection {
     sqlite3_close_v2(db);
   }
 
+  std::string folder() const { return std::filesystem::path(path).parent_path().string(); }
   Error error() const {
     const int code = sqlite3_errcode(db);
-    const bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+    // While it is opened an error of our SQL says that the file holds other tables than it should.
+    const bool damaged =
+        code == SQLITE_CORRUPT || code == SQLITE_NOTADB || (opening && code == SQLITE_ERROR);
     if (damaged)
       return {Cause::Config,
-              fmt::format("{} is damaged ({}); move it away to begin with empty state", path,
-                          sqlite3_errmsg(db))};
+              fmt::format("{} is damaged ({}); move it away to begin with empty state: "
+                          "cd {} && mkdir damaged && mv state.db* damaged",
+                          path, sqlite3_errmsg(db), folder())};
     return {Cause::Temporary, fmt::format("{}: {}", path, sqlite3_errmsg(db))};
   }
   Result<void> fail() const { return tl::unexpected<Error>(error()); }
@@ -169,7 +174,55 @@ Result<void> SqliteFile::prepare(const Options& options) {
     if (!update) return c.fail();
     c.update[static_cast<std::size_t>(table)] = std::move(*update);
   }
+  c.opening = false;
   return {};
+}
+
+namespace {
+
+// A file: URI. What a log beside the file holds is read through it, which takes locks; without one the
+// file alone is read, which leaves nothing behind.
+std::string uri_for_reading(const std::filesystem::path& path) {
+  std::string uri = "file:";
+  for (const char c : path.string())
+    uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02X}", static_cast<unsigned>(c))
+                                            : std::string(1, c);
+  std::error_code none;
+  const auto log = std::filesystem::file_size(path.string() + "-wal", none);
+  return uri + (!none && log > 0 ? "?mode=ro" : "?immutable=1");
+}
+
+}  // namespace
+
+Result<void> SqliteFile::examine(const std::filesystem::path& path) {
+  auto connection = std::make_unique<Connection>();
+  connection->path = path.string();
+  constexpr int kFlags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(uri_for_reading(path).c_str(), &connection->db, kFlags, nullptr) != SQLITE_OK)
+    return temporary(path.string() + " cannot be opened");
+  SqliteFile file(std::move(connection));
+  std::vector<std::string> present;  // a start makes those that are missing
+  auto done = file.run_query("SELECT name FROM sqlite_master", [&](const RowReader& row) {
+    present.emplace_back(row.bytes(0));
+  });
+  const auto is_there = [&](Table table) {
+    return std::find(present.begin(), present.end(), text_of(table).name) != present.end();
+  };
+  std::int64_t version = 0;
+  if (done && is_there(Table::Meta)) done = file.check_version(version);
+  for (const auto table : kTablesInOrder)
+    if (done && is_there(table)) done = file.read(table, [](const RowReader&) {});
+  return done;
+}
+
+Result<void> SqliteFile::check_version(std::int64_t& version) {
+  const auto done = read(Table::Meta, [&](const RowReader& row) {
+    if (row.bytes(0) == "schema") version = row.integer(1);
+  });
+  if (!done || version <= kSchemaVersion) return done;
+  return config_error(
+      fmt::format("{} has schema {}, written by a newer version; this one knows schema {}",
+                  connection_->path, version, kSchemaVersion));
 }
 
 // The version is looked at before anything is created: an older program must not touch a newer
@@ -178,15 +231,8 @@ Result<void> SqliteFile::check_schema() {
   auto& c = *connection_;
   std::int64_t version = 0;
   auto done = c.run(text_of(Table::Meta).create);
-  if (done)
-    done = read(Table::Meta, [&](const RowReader& row) {
-      if (row.bytes(0) == "schema") version = row.integer(1);
-    });
+  if (done) done = check_version(version);
   if (!done) return done;
-  if (version > kSchemaVersion)
-    return config_error(
-        fmt::format("{} has schema {}, written by a newer version; this one knows schema {}",
-                    c.path, version, kSchemaVersion));
   for (const auto table : kTablesInOrder) {
     if (done) done = c.run(text_of(table).create);
   }

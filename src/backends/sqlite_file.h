@@ -38,6 +38,8 @@ class SqliteFile {
   };
   // Creates the file (mode 0600) and its tables when they are missing.
   static Result<SqliteFile> open(const std::filesystem::path& path, const Options& options);
+  // Reads all of a file that nobody uses, as open() and its reader would; creates and changes nothing.
+  static Result<void> examine(const std::filesystem::path& path);
   SqliteFile(SqliteFile&&) noexcept;
   SqliteFile& operator=(SqliteFile&&) noexcept;
   ~SqliteFile();
@@ -61,6 +63,7 @@ class SqliteFile {
   explicit SqliteFile(std::unique_ptr<Connection> connection);
   Result<void> run_query(const std::string& sql, const std::function<void(const RowReader&)>& take);
   Result<void> prepare(const Options& options);
+  Result<void> check_version(std::int64_t& version);
   Result<void> check_schema();
   std::unique_ptr<Connection> connection_;
 };

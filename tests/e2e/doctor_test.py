@@ -6,6 +6,7 @@ import os
 import sys
 
 from rig import case, loopback
+from rig.faulty_dns import FaultyDns
 from rig.smtp_client import SmtpClient
 
 POLICY = """\
@@ -133,6 +134,24 @@ class Doctor(case.ServerCase):
         sluice = self.start_sluice(POLICY, name="public", settings="dns: {servers: [9.9.9.9]}")
         _, lines, _ = self.doctor(sluice=sluice, etc=self.broken("public-etc", smtpd_milters=sluice.spec))
         self.assertIn("note dns: 9.9.9.9 is a public resolver: it would not do for DNS lists", lines)
+
+    def test_a_resolver_that_gives_no_answer_or_an_error_is_told_with_the_cure(self):
+        dns = FaultyDns("127.0.0.1:1").start()
+        self.addCleanup(dns.stop)
+        asks = POLICY + "  - rule: no-mx\n    stage: mail\n    when: sender.null_mx\n    then: reject 550 5.1.8\n"
+        for name, policy, bad in (("asks", asks, "bad"), ("asks-not", POLICY, "note")):
+            sluice = self.start_sluice(policy, name=name, settings=f"dns: {{servers: ['{dns.address}']}}")
+            etc = self.broken(name + "-etc", smtpd_milters=sluice.spec)
+            for fault, weight, what in (("drop", bad, "gave no answer"), ("servfail", bad, "answers with an error"),
+                                        ("nxdomain", "ok", "answers"), ("answer 192.0.2.7", "ok", "answers")):
+                with self.subTest(policy=name, fault=fault):
+                    dns.fault(".", fault)
+                    code, _, findings = self.doctor(sluice=sluice, etc=etc)
+                    found, = (f for f in findings if f["about"] == "dns")
+                    self.assertEqual(found["weight"], weight, found)
+                    self.assertTrue(found["what"].startswith(f"resolver {dns.address} {what}"), found)
+                    self.assertEqual(bool(found["cure"]), weight != "ok", found)
+                    self.assertEqual(code, 65 if weight == "bad" else 0)
 
     def test_a_service_that_is_down_and_an_mta_that_is_not_there(self):
         sluice = self.start_sluice(POLICY, name="down", settings="dns: {servers: [127.0.0.1]}")

@@ -43,6 +43,16 @@ def check_units():
         return code == 0 and not complaints
 
 
+def check_restarts():
+    """A mistake that a restart does not mend ends the attempts: systemd looks at the exit code of the main process alone."""
+    with open(os.path.join(UNITS, "sluice.service"), encoding="utf-8") as file:
+        settings = [line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#")]
+    before = [value for key, value in settings if key == "ExecStartPre"]
+    ending = {int(code) for key, value in settings if key == "RestartPreventExitStatus" for code in value.split()}
+    print(f"not started again after {sorted(ending)}; before the main process: {before or 'nothing'}")
+    return not before and {64, 65, 66, 78} <= ending and not ending & {0, 69, 70, 75}
+
+
 def check_users():
     """sysusers.d and tmpfiles.d lines, in a root of their own."""
     with tempfile.TemporaryDirectory() as root:
@@ -59,7 +69,7 @@ def main():
     if not shutil.which("systemd-analyze"):
         print("SKIPPED: no systemd-analyze here (package systemd)")
         return SKIPPED
-    results = [check() for check in (check_exposure, check_units, check_users)]
+    results = [check() for check in (check_exposure, check_units, check_restarts, check_users)]
     return 0 if all(results) else 1
 
 

@@ -8,6 +8,8 @@
 
 #include "app/commands.h"
 #include "app/service.h"
+#include "app/service_backends.h"
+#include "backends/embedded_store.h"
 
 namespace sluice::app {
 
@@ -58,6 +60,50 @@ TEST_CASE("check: files that a start cannot do without are looked for") {
   CHECK(check("geoip: {asn: not-there.mmdb}").substr(0, 3) == "78 ");
   CHECK(check("log: {to: /nobody/has/this/log}").find("log.to: /nobody/has/this is no folder") !=
         std::string::npos);
+}
+
+TEST_CASE("check: a damaged state file is found, with the way to put it aside, and left as it is") {
+  const Folder folder;
+  folder.write("p.yaml", "sluice: 1\npolicy: p\nversion: \"1\"\nrules: []\n");
+  const std::string state = folder.write("place", "");
+  std::filesystem::remove(state);
+  CheckOptions options;
+  options.config = folder.write("sluice.yaml", "policies: [p.yaml]\nstate: " + state + "\n");
+  const auto check = [&] {
+    std::ostringstream out, err;
+    const int code = check_command(options, out, err);
+    return std::to_string(code) + " " + err.str();
+  };
+  CHECK(check() == "0 ");
+  CHECK_FALSE(std::filesystem::exists(state));
+  VirtualClock clock;
+  auto store = backends::EmbeddedStore::open(state, clock);
+  REQUIRE(store);
+  store->reset();
+  CHECK(check() == "0 ");
+  const std::string damaged = std::string(9000, 'x');
+  folder.write("place/state.db", damaged);
+  std::filesystem::remove(state + "/state.db-wal");
+  const std::string found = check();
+  CHECK(found.substr(0, 3) == "78 ");
+  CHECK(found.find("state: " + state + "/state.db is damaged") != std::string::npos);
+  CHECK(found.find("cd " + state + " && mkdir damaged && mv state.db* damaged") != std::string::npos);
+  CHECK(std::filesystem::file_size(state + "/state.db") == damaged.size());
+  // A restart would not mend it.
+  ServiceConfig config;
+  config.state = state;
+  const auto opened = open_backends(config, clock);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().cause == Cause::Config);
+}
+
+TEST_CASE("service: a folder of the state that cannot be used may be there at the next start") {
+  ServiceConfig config;
+  config.state = "/dev/null/state";
+  const VirtualClock clock;
+  const auto opened = open_backends(config, clock);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().cause == Cause::Temporary);
 }
 
 TEST_CASE("service commands: with --json a service that does not answer is JSON too") {
