@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/completion.h"
 #include "app/config.h"
+#include "app/control_arguments.h"
 #include "app/doctor.h"
 #include "app/service.h"
 #include "app/test_runner.h"
@@ -419,6 +420,8 @@ int run_command_line(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e, std::cout, std::cerr);
+    const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+    if (code != 0 && json) std::cout << refusal(kUsage, e.what()).json << "\n";
     return code == 0 ? kOk : kUsage;
   }
   try {

@@ -71,14 +71,18 @@ int check_command(const CheckOptions& options, std::ostream& out, std::ostream& 
   }
   loaded.diagnostics.append(config_diagnostics);
   const bool ok = loaded.diagnostics.ok();
+  Diagnostics again;
+  const std::string shown =
+      options.show && ok ? policy::render_source(policy::load_policy(paths, again)) : std::string();
   if (options.json) {
-    out << dump({{"ok", ok}, {"rules", loaded.rules}, {"diagnostics", to_json(loaded.diagnostics)}}, 2)
-        << "\n";
+    ordered_json answer = {
+        {"ok", ok}, {"rules", loaded.rules}, {"diagnostics", to_json(loaded.diagnostics)}};
+    if (options.show && ok) answer["policy"] = shown;
+    out << dump(answer, 2) << "\n";
     return ok ? kOk : kConfig;
   }
   if (options.show && ok) {
-    Diagnostics again;
-    out << policy::render_source(policy::load_policy(paths, again));
+    out << shown;
     return kOk;
   }
   err << loaded.diagnostics.render();

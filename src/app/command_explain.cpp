@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/dns_list_watch.h"
 #include "app/given_facts.h"
+#include "app/json_failure.h"
 #include "app/policy_loading.h"
 #include "app/service.h"
 #include "backends/cares_resolver.h"
@@ -269,9 +270,7 @@ ordered_json to_json(const Step& step) {
   return json;
 }
 
-}  // namespace
-
-int explain_command(const ExplainOptions& options, std::ostream& out, std::ostream& err) {
+int explain(const ExplainOptions& options, std::ostream& out, std::ostream& err) {
   Stand stand;
   if (!IpAddress::parse(options.client))
     return fail(err, kUsage, "--client `" + options.client + "` is no address");
@@ -290,6 +289,13 @@ int explain_command(const ExplainOptions& options, std::ostream& out, std::ostre
   for (const Step& step : steps) list.push_back(to_json(step));
   out << list.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   return kOk;
+}
+
+}  // namespace
+
+int explain_command(const ExplainOptions& options, std::ostream& out, std::ostream& err) {
+  return with_json_failure(options.json, out, err,
+                           [&](std::ostream& said) { return explain(options, out, said); });
 }
 
 }  // namespace sluice::app

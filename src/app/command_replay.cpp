@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "app/commands.h"
+#include "app/json_failure.h"
 #include "app/progress_bar.h"
 #include "app/replay_pipe.h"
 #include "app/replay_policies.h"
@@ -225,7 +226,9 @@ void Replay::write_json() {
 }  // namespace
 
 int replay_command(const ReplayOptions& options, std::ostream& out, std::ostream& err) {
-  return Replay(options, out, err).run();
+  return with_json_failure(options.json, out, err, [&](std::ostream& said) {
+    return Replay(options, out, said).run();
+  });
 }
 
 }  // namespace sluice::app

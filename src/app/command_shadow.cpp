@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "app/commands.h"
+#include "app/json_failure.h"
 #include "app/replay_decision_log.h"
 #include "app/service.h"
 #include "app/shadow_evidence.h"
@@ -68,7 +69,9 @@ int from_log(const ShadowOptions& options, std::ostream& out, std::ostream& err)
 }  // namespace
 
 int shadow_command(const ShadowOptions& options, std::ostream& out, std::ostream& err) {
-  if (!options.from.empty()) return from_log(options, out, err);
+  if (!options.from.empty())
+    return with_json_failure(options.json, out, err,
+                             [&](std::ostream& said) { return from_log(options, out, said); });
   return service_command({options.config, options.control, options.json, "shadow", {}}, out, err);
 }
 

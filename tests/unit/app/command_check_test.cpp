@@ -106,6 +106,50 @@ TEST_CASE("service: a folder of the state that cannot be used may be there at th
   CHECK(opened.error().cause == Cause::Temporary);
 }
 
+TEST_CASE("check: --show with --json has the effective policy as a text") {
+  const Folder folder;
+  CheckOptions options;
+  options.policies = {folder.write("p.yaml", "sluice: 1\npolicy: p\nversion: \"1\"\nrules: []\n")};
+  options.show = true;
+  std::ostringstream text, json, err;
+  CHECK(check_command(options, text, err) == kOk);
+  CHECK(text.str().find("policy: p") != std::string::npos);
+  options.json = true;
+  CHECK(check_command(options, json, err) == kOk);
+  CHECK(nlohmann::json::parse(json.str())["policy"] == text.str());
+}
+
+TEST_CASE("commands: with --json what is wrong with their words and files is JSON too") {
+  const auto error_of = [](const std::string& out) {
+    const auto answer = nlohmann::json::parse(out, nullptr, false);
+    REQUIRE(answer.is_object());
+    return answer["error"].get<std::string>();
+  };
+  std::ostringstream explained, replayed, shadowed, err;
+  ExplainOptions explain;
+  explain.client = "nowhere";
+  explain.json = true;
+  CHECK(explain_command(explain, explained, err) == kUsage);
+  CHECK(error_of(explained.str()) == "sluice: --client `nowhere` is no address");
+  ReplayOptions replay;
+  replay.sources = {"/nobody/has/this"};
+  replay.json = true;
+  CHECK(replay_command(replay, replayed, err) == kNoInput);
+  CHECK(error_of(replayed.str()).find("/nobody/has/this") != std::string::npos);
+  ShadowOptions shadow;
+  shadow.from = "/nobody/has/that";
+  shadow.json = true;
+  CHECK(shadow_command(shadow, shadowed, err) == kNoInput);
+  CHECK(error_of(shadowed.str()).find("/nobody/has/that") != std::string::npos);
+  // The text for people comes as ever.
+  CHECK(err.str().find("sluice: --client") != std::string::npos);
+  CHECK(err.str().find("/nobody/has/that") != std::string::npos);
+  std::ostringstream bare;
+  shadow.json = false;
+  CHECK(shadow_command(shadow, bare, err) == kNoInput);
+  CHECK(bare.str().empty());
+}
+
 TEST_CASE("service commands: with --json a service that does not answer is JSON too") {
   ServiceOptions options;
   options.control = "/tmp/sluice-nobody-here.sock";
