@@ -1,6 +1,8 @@
 #include "engine/limiter.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/text.h"
 #include "engine/state_key.h"
@@ -172,10 +174,32 @@ std::string used_note(const Rule& rule, const LimitUse& use, const StateAnswer& 
          policy::render_value(Value(rate_that_refused(rule, use, answer)));
 }
 
-std::int64_t units_over(const LimitUse& use, const StateAnswer& answer) {
+namespace {
+
+// What this message holds of the same counter for earlier recipients. Of values only those above the
+// limit: whether one that fitted was known before is not.
+std::int64_t units_held(const LimitUse& use, const LimitUses& held) {
+  std::int64_t units = 0;
+  std::set<std::string_view> values;
+  for (const auto& other : held) {
+    const Reserve& asked = other->asked;
+    if (other->rule != use.rule || !other->is_held || asked.key != use.asked.key) continue;
+    if (!asked.distinct)
+      units += asked.n;
+    else if (other->answer() != nullptr && !other->answer()->granted)
+      values.insert(*asked.distinct);
+  }
+  return units + static_cast<std::int64_t>(values.size());
+}
+
+}  // namespace
+
+std::int64_t units_over(const LimitUse& use, const StateAnswer& answer, const LimitUses& held) {
   std::int64_t most = use.asked.bucket ? use.asked.bucket->capacity : 0;
   if (answer.exceeded < use.asked.windows.size()) most = use.asked.windows[answer.exceeded].count;
-  return std::max<std::int64_t>(1, answer.used + use.asked.n - most);
+  const std::int64_t used = use.asked.distinct ? std::max(answer.used, most) : answer.used;
+  const std::int64_t n = use.asked.distinct ? 1 : use.asked.n;
+  return std::max<std::int64_t>(1, used + units_held(use, held) + n - most);
 }
 
 bool is_charged_at_once(const LimitSpec& spec) {

@@ -32,8 +32,10 @@ Words limit_words(const policy::Rule& rule, const LimitUse& use,
 // "used 9 of 10/1m", for traces.
 std::string used_note(const policy::Rule& rule, const LimitUse& use,
                       const backends::StateAnswer& answer);
-// Units above the limit, at least 1: `delay D each`.
-std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer);
+// Units above the limit, at least 1: `delay D each`. What this message holds of it for earlier
+// recipients counts with what was used.
+std::int64_t units_over(const LimitUse& use, const backends::StateAnswer& answer,
+                        const LimitUses& held);
 
 // True when the limit is committed as soon as its stage is decided.
 bool is_charged_at_once(const policy::LimitSpec& spec);

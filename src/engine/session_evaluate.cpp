@@ -64,14 +64,14 @@ void Session::State::evaluate() {
 }
 
 void Session::State::evaluate_stage(StageEvent& event) {
-  Walk walk({services, *program, facts, requests, known, scopes, ledger}, *out);
+  Walk walk({services, *program, facts, requests, known, scopes, ledger, transaction->limits}, *out);
   const bool exempted = walk.exempt(event);
   const bool scored = walk.score(event);
   walk.decide(event, Walk::As::Own, !exempted || !scored);
 }
 
 void Session::State::evaluate_recipient(StageEvent& event) {
-  Walk walk({services, *program, facts, requests, known, scopes, ledger}, *out);
+  Walk walk({services, *program, facts, requests, known, scopes, ledger, transaction->limits}, *out);
   const bool exempted = walk.exempt(event);
   const bool scored = walk.score(event);
   const bool only_ask = !exempted || !scored;

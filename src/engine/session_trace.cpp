@@ -62,7 +62,7 @@ char letter_of(Truth truth, policy::OnUnknown::What on_unknown) {
 std::vector<RuleTrace> Session::State::trace_answer() {
   std::vector<RuleTrace> list;
   facts.expire();  // from here on nobody waits
-  Walk walk({services, *program, facts, requests, known, scopes, ledger}, *out);
+  Walk walk({services, *program, facts, requests, known, scopes, ledger, transaction->limits}, *out);
   const bool is_held_told = stage == Stage::Rcpt || stage == Stage::Mail;
   if (is_held_told) {
     for (StageEvent* event : {connect_event.get(), helo_event.get(), mail_event.get()}) {

@@ -49,6 +49,7 @@ class Walk {
     SessionFacts& known;
     Scopes& scopes;
     Ledger& ledger;
+    const LimitUses& held;  // for the accepted recipients of this message
   };
   Walk(Context context, StageOutcome& out);
 

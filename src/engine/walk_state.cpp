@@ -149,7 +149,7 @@ void Walk::exceed(StageEvent& event, LimitUse& use, const StateAnswer& answer,
           used_note(rule, use, answer));
   if (!is_silent(rule, c_.known.connection.client_ip)) {
     c_.facts.set_words(&words);
-    const bool ready = act(event, use.rule, FactSource::kNoElement, units_over(use, answer));
+    const bool ready = act(event, use.rule, FactSource::kNoElement, units_over(use, answer, c_.held));
     c_.facts.set_words(nullptr);
     if (!ready) return;
   }

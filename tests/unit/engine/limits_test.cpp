@@ -348,6 +348,7 @@ TEST_CASE("limits: a refusal is remembered for a moment and spares the store") {
 }
 
 TEST_CASE("limits: each unit over the limit costs its delay, up to the cap") {
+  const std::string charge = GENERATE("accepted", "attempts");
   Filter filter(R"(
 rules:
   - limit: recipients
@@ -355,7 +356,7 @@ rules:
     key: client.ip
     count: recipients
     max: 2/1h
-    charge: attempts
+    charge: )" + charge + R"(
     then: delay 1s each max 3s
 )");
   Client client(filter);
@@ -363,6 +364,27 @@ rules:
   const std::vector<int> seconds{0, 0, 1, 2, 3, 3};
   for (const int expected : seconds) {
     CHECK(client.rcpt("<bob@example.com>") == "250");
+    CHECK(client.last.verdict.delay == std::chrono::seconds{expected});
+  }
+}
+
+TEST_CASE("limits: of distinct values each new one over the limit costs its delay") {
+  Filter filter(R"(
+rules:
+  - limit: domains
+    stage: rcpt
+    key: client.ip
+    count: distinct rcpt.domain
+    max: 2/1h
+    then: delay 1s each
+)");
+  Client(filter).send("<bob@one.example>");
+  Client client(filter);
+  client.connect(), client.helo(), client.mail();
+  const std::vector<std::pair<std::string, int>> delays{
+      {"one", 0}, {"two", 0}, {"three", 1}, {"one", 0}, {"four", 2}};
+  for (const auto& [domain, expected] : delays) {
+    CHECK(client.rcpt("<bob@" + domain + ".example>") == "250");
     CHECK(client.last.verdict.delay == std::chrono::seconds{expected});
   }
 }
