@@ -79,6 +79,10 @@ std::string first_seen_key(const IpAddress& client) {
   return "first-seen" + std::string(1, kSeparator) + client.to_string();
 }
 
+std::string_view key_expression(const policy::Program& program, policy::ExprId expr) {
+  return expr == policy::kNoExpr ? std::string_view("rcpt.address") : program.expression_text(expr);
+}
+
 std::string state_name(const policy::Program& program, const policy::Rule& rule,
                        std::span<const policy::ExprId> key, std::span<const std::string> parts) {
   std::string name;
@@ -90,13 +94,13 @@ void put_state_name(std::string& name, const policy::Program& program, const pol
                     std::span<const policy::ExprId> key, std::span<const std::string> parts) {
   std::size_t size = rule.name.size();
   for (std::size_t i = 0; i < parts.size(); ++i)
-    size += parts[i].size() + 2 + (i < key.size() ? program.expression_text(key[i]).size() : 0);
+    size += parts[i].size() + 2 + (i < key.size() ? key_expression(program, key[i]).size() : 0);
   name.clear();
   name.reserve(size);
   name += rule.name;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     name += ' ';
-    if (i < key.size()) name.append(program.expression_text(key[i])).append("=");
+    if (i < key.size()) name.append(key_expression(program, key[i])).append("=");
     name += parts[i];
   }
 }

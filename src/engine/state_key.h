@@ -28,6 +28,8 @@ std::string auto_allow_key(std::string_view rule_key, std::span<const std::strin
 std::string seen_key(const policy::Program& program, const policy::Rule& rule, std::size_t call,
                      std::span<const std::string> parts);
 std::string first_seen_key(const IpAddress& client);
+// An expression of a key as names have it: kNoExpr stands for all recipients, rcpt.address.
+std::string_view key_expression(const policy::Program& program, policy::ExprId expr);
 // "user-messages auth.user=alice": what `limits show user=alice` looks for.
 void put_state_name(std::string& name, const policy::Program& program, const policy::Rule& rule,
                     std::span<const policy::ExprId> key, std::span<const std::string> parts);
