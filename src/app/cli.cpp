@@ -159,9 +159,23 @@ constexpr const char* kReload = "reload";
 struct GroupAction {
   const char* name;
   const char* summary;
-  std::vector<const char*> arguments;                        // required, by position
+  std::vector<const char*> arguments;  // required, by position; "KEY...": words, joined by blanks
   std::vector<std::pair<const char*, const char*>> options;  // optional: name, meaning
 };
+
+// `value` outlives the parsing.
+void add_argument(CLI::App& app, std::string name, std::string& value) {
+  if (!name.ends_with("...")) {
+    app.add_option(name, value)->required();
+    return;
+  }
+  name.resize(name.size() - 3);
+  const auto join = [&value](const std::vector<std::string>& words) {
+    value.clear();
+    for (const std::string& word : words) value += (value.empty() ? "" : " ") + word;
+  };
+  app.add_option_function<std::vector<std::string>>(name, join)->required();
+}
 
 Run define_group(CLI::App& app, const char* group, const std::vector<GroupAction>& actions) {
   app.require_subcommand(1);
@@ -172,8 +186,8 @@ Run define_group(CLI::App& app, const char* group, const std::vector<GroupAction
     o->arguments.emplace_back("action", action.name);
     auto values = std::make_shared<std::vector<std::pair<std::string, std::string>>>();
     values->reserve(action.arguments.size() + action.options.size());
-    for (const char* name : action.arguments)
-      sub->add_option(name, values->emplace_back(name, "").second)->required();
+    for (const std::string name : action.arguments)
+      add_argument(*sub, name, values->emplace_back(name.substr(0, name.find('.')), "").second);
     for (const auto& [name, meaning] : action.options)
       sub->add_option("--" + std::string(name), values->emplace_back(name, "").second, meaning);
     sub->callback([o, values, chosen] {
@@ -205,6 +219,10 @@ Run define_greylist(CLI::App& app) {
                         "Entries by readable name",
                         {},
                         {{"filter", "Part of the name"}, {"top", "At most N"}}},
+                       {"allow",
+                        "Let an entry pass without waiting, seen before or not",
+                        {"KEY..."},
+                        {{"for", "How long (default: the rule's `remember`)"}}},
                        {"forget", "Forget entries, they wait again", {"FILTER"}, {}}});
 }
 

@@ -11,6 +11,7 @@
 
 #include "app/control_arguments.h"
 #include "app/given_facts.h"
+#include "app/greylist_pass.h"
 #include "app/service.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -27,6 +28,7 @@ using nlohmann::ordered_json;
 constexpr std::chrono::seconds kLongestStoreWait{10};
 constexpr std::size_t kDefaultShown = 100, kMostShown = 100'000;
 constexpr std::size_t kMaxListValue = 1'000;  // octets
+constexpr std::size_t kMostAllowed = 1'000;   // greylist entries of one command
 
 StateQuery query(StateEntry::Kind kind, const json& arguments) {
   StateQuery query;
@@ -230,6 +232,52 @@ ControlReply change_list(const StatePlaces& places, const json& arguments, bool 
           dump({{"list", found->list->name}, {add ? "added" : "removed", found->element.text}})};
 }
 
+// What `greylist allow` means: the entry of that name, also one that was never seen; else those that
+// have it in their names. Error{Config}: neither, and why.
+Result<std::vector<backends::GreylistPromote>> find_passes(const StatePlaces& places,
+                                                           const std::string& key) {
+  auto exact = pass_of(*places.program, key);
+  if (exact) return std::vector<backends::GreylistPromote>{std::move(*exact)};
+  std::vector<backends::GreylistPromote> passes;
+  StateQuery those;
+  those.kind = StateEntry::Kind::Greylist;
+  those.filter = key;
+  those.limit = kMostAllowed + 1;
+  for (const StateEntry& entry : places.store.show(those)) {
+    auto pass = pass_of(*places.program, entry.name);
+    if (pass && pass->name == entry.name) passes.push_back(std::move(*pass));
+  }
+  if (passes.empty())
+    return config_error("no greylist entry has `" + log_value(key) + "` in its name; " +
+                        exact.error().what);
+  if (passes.size() > kMostAllowed)
+    return config_error(fmt::format("more than {} entries have that in their names", kMostAllowed));
+  return passes;
+}
+
+ControlReply allow(const StatePlaces& places, const json& arguments) {
+  const std::string key = text_of(arguments, "KEY"), text = text_of(arguments, "for");
+  if (key.empty()) return usage("name whom to let pass, as `greylist show` prints it");
+  const auto keep = parse_duration(text);
+  if (!text.empty() && (!keep || *keep <= Duration{0}))
+    return usage("--for `" + text + "` is no duration; write 30d");
+  const Reach reach(places.store);
+  auto passes = find_passes(places, key);
+  if (!passes) return reach.told(refusal(kNoInput, passes.error().what));
+  ControlReply reply;
+  ordered_json list = ordered_json::array();
+  for (backends::GreylistPromote& pass : *passes) {
+    if (keep) pass.remember = *keep;
+    if (!is_done(places.store, pass))
+      return refusal(kTemporary, reply.text + "the store is away: not all of them pass");
+    const std::string how_long = render_duration(pass.remember);
+    reply.text += log_value(pass.name) + " passes for " + how_long + "\n";
+    list.push_back({{"name", pass.name}, {"for", how_long}});
+  }
+  reply.json = dump({{"allowed", list}});
+  return reach.told(std::move(reply));
+}
+
 using Action = std::function<ControlReply(const StatePlaces&, const json&)>;
 using Actions = std::map<std::string, Action>;
 
@@ -262,6 +310,7 @@ ControlReply greylist_command(const StatePlaces& places, const json& arguments) 
                                  [](const StatePlaces& p, const json& a) {
                                    return show(p, a, query(StateEntry::Kind::Greylist, a), kGreylist);
                                  }},
+                                {"allow", allow},
                                 {"forget", [](const StatePlaces& p, const json& a) {
                                    return forget(p, StateEntry::Kind::Greylist, a);
                                  }}};

@@ -76,6 +76,7 @@ StateAnswer EmbeddedGreylist::apply(const GreylistRecord& op, TimePoint now) {
 StateAnswer EmbeddedGreylist::apply(const GreylistPromote& op, TimePoint now) {
   auto* entry = passed_.find(op.key);
   auto first = entry && now < entry->expires ? entry->first : now;
+  const auto passed_until = entry ? entry->expires : now;
   if (auto* waiting = waiting_.find(op.key)) {
     if (now < waiting->expires) first = waiting->first;
     waiting_.erase(*waiting, false);  // its row is replaced
@@ -87,9 +88,9 @@ StateAnswer EmbeddedGreylist::apply(const GreylistPromote& op, TimePoint now) {
   }
   entry->first = first;
   entry->name = op.name;
-  passed_.expire_at(*entry, now + op.remember);
+  passed_.expire_at(*entry, std::max(passed_until, now + op.remember));
   passed_.mark(*entry);
-  if (!op.auto_key.empty() && op.auto_after > 0) count_for(op, entry->expires, now);
+  if (!op.auto_key.empty() && op.auto_after > 0) count_for(op, now + op.remember, now);
   return {};
 }
 

@@ -123,13 +123,14 @@ StateAnswer ReferenceStore::State::apply(const GreylistRecord& op, TimePoint t) 
 
 StateAnswer ReferenceStore::State::apply(const GreylistPromote& op, TimePoint t) {
   auto& entry = greylist[op.key];
+  const auto passed_until = entry.is_passed(t) ? entry.expires : t;
   if (!entry.is_waiting(t) && !entry.is_passed(t)) entry.first = t;
   entry.name = op.name;
   entry.passed = true;
-  entry.expires = t + op.remember;
+  entry.expires = std::max(passed_until, t + op.remember);
   if (op.auto_key.empty() || op.auto_after <= 0) return {};
   auto& allowed = auto_allowed[op.auto_key];
-  allowed.came_back[op.key] = entry.expires;
+  allowed.came_back[op.key] = t + op.remember;
   const auto enough = static_cast<std::size_t>(std::min(op.auto_after, kMaxAutoAfter));
   if (allowed.count(t) >= enough) allowed.until = t + op.auto_for;
   return {};

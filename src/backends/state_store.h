@@ -110,9 +110,9 @@ struct GreylistRecord {
   std::string name;
   Duration retry_within{0};
 };
-// The message was accepted after the delay (or the entry had passed before): pass for `remember` from now; counts the
-// entry for auto_key, which passes for `auto_for` once `auto_after` different entries came back (those count whose own
-// pass is still remembered; each further promotion renews auto_for). auto_after is kMaxAutoAfter at most.
+// The message was accepted after the delay (or the entry had passed before), or an administrator lets it pass: pass for
+// `remember` from now, or as long as before if that is longer; counts the entry so long for auto_key, which passes for
+// `auto_for` once `auto_after` (kMaxAutoAfter at most) entries count; each further promotion renews auto_for.
 struct GreylistPromote {
   std::string key;
   std::string name;

@@ -171,6 +171,16 @@ class Commands(case.ServerCase):
     def test_greylist(self):
         self.check("greylist", ("greylist", "show", "--filter", "grete@"), ("greylist", "forget", "grete@"))
 
+    def test_whom_greylist_allows_need_not_wait(self):
+        name = "first-contact sender.address=gustav@grey.example rcpt.address=bob@a.test"
+        self.assertIn("450", self.send("GUSTA1", "gustav@grey.example"))
+        self.check("greylist-allow", ("greylist", "allow", name), ("greylist", "allow", "gustav@", "--for", "60d"),
+                   ("greylist", "show", "--filter", "gustav@"), ("greylist", "allow", "nothing"),
+                   ("greylist", "allow", "first-contact", "sender.address=gitta@grey.example", "rcpt.address=bob@a.test"),
+                   ("greylist", "allow", "first-contact sender.address=nobody@grey.example"))
+        self.assertIn("queued as", self.send("GUSTA2", "gustav@grey.example"))
+        self.assertIn("queued as", self.send("GITTA1", "gitta@grey.example"))
+
     def test_list(self):
         self.check("list", ("list", "show"), ("list", "add", "blocked", "Later.example", "--for", "2h"), ("list", "show"))
         self.assertIn("no mail from later.example", self.send("LATE-1", "ann@later.example"))

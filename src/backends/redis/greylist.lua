@@ -58,7 +58,9 @@ function kinds.g()
     local name, remember = text(), number()
     local found = read()
     local first = found and found.is_live and found.first or now
-    write(true, first, now + remember, name, remember + margin)
+    local stays = found and found.is_live and found.passed and found.ends or 0
+    local ends = max(stays, now + remember)
+    write(true, first, ends, name, ends - now + margin)
     return {1}
   end
 

@@ -82,6 +82,23 @@ TEMPLATE_TEST_CASE("greylist: a pass is remembered from its last use", "[store]"
   CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
 }
 
+TEMPLATE_TEST_CASE("greylist: a longer pass stays, a shorter one becomes longer", "[store]",
+                   STORE_WORLDS) {
+  IN_WORLD(w);
+  ask(w.store, record("k"));
+  ask(w.store, GreylistPromote{"k", "entry k", kRemember + hours(24), "", 0, {}});
+  CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
+  w.clock.advance(hours(1));
+  ask(w.store, promote("k"));  // its message
+  w.clock.advance(kRemember + hours(23) - ms(1));
+  CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
+  ask(w.store, promote("k"));
+  w.clock.advance(kRemember - ms(1));
+  CHECK(state_of(w.store, look("k")) == GreylistState::Passed);
+  w.clock.advance(ms(1));
+  CHECK(state_of(w.store, look("k")) == GreylistState::Unknown);
+}
+
 TEMPLATE_TEST_CASE("greylist: auto_allow after so many different entries", "[store]",
                    STORE_WORLDS) {
   IN_WORLD(w);

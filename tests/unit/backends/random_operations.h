@@ -55,6 +55,8 @@ class RandomOperations {
       case 12:
         if (one_in(3))
           return GreylistPromote{key("g", 9), "entry", hours(3), key("auto", 2), 3, hours(1)};
+        if (one_in(4))
+          return GreylistPromote{key("g", 9), "entry", one_in(2) ? hours(9) : hours(1), "", 0, {}};
         return GreylistLook{key("g", 9), key("auto", 2), minutes(5), retry_within()};
       case 13:
         return ListContains{key("list", 2), value(), IpAddress::parse(address())};
