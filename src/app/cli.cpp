@@ -417,8 +417,8 @@ int unknown_command(std::string_view name) {
 }
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file, 69 the service does not "
-    "answer, 75 try again, 78 configuration.\n"
+    "Exit codes: 0 done, 64 usage, 65 a test failed, 66 no such file or entry, 69 the service does "
+    "not answer, 75 try again, 78 configuration.\n"
     "`sluice COMMAND --help` tells more.";
 
 }  // namespace
