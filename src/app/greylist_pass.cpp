@@ -1,6 +1,5 @@
 #include "app/greylist_pass.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -53,21 +52,11 @@ bool split(const Program& program, const GreylistSpec& spec, std::string_view te
   return text.empty();
 }
 
-// All recipients of a message: sorted, each once, as the engine joins them.
 std::string all_recipients(std::string_view text) {
   std::vector<std::string> all;
-  while (true) {
-    const std::size_t comma = text.find(',');
-    const std::string_view one = trim(text.substr(0, comma));
-    all.push_back(engine::key_part(Value(std::string(one)), Kind::Address));
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  std::string joined;
-  for (const std::string& one : all) joined += (joined.empty() ? "" : ",") + one;
-  return joined;
+  for (const std::string_view one : sluice::split(text, ','))
+    all.push_back(engine::key_part(Value(std::string(trim(one))), Kind::Address));
+  return engine::recipients_part(std::move(all));
 }
 
 Result<std::string> part_of(Kind kind, std::string_view text) {

@@ -1,7 +1,5 @@
 // FactMemo: the values found out in one scope. Pointers stay good until clear().
 #pragma once
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -27,26 +25,20 @@ class FactMemo {
   ~FactMemo() { clear(); }
 
   const policy::Value* find(FactKey key) const {
-    for (const Block* block = first_.get(); block != nullptr; block = block->next.get()) {
-      for (std::size_t i = 0; i < block->count; ++i) {
-        if (block->keys[i] == key) return &block->values[i];
-      }
-    }
+    for (const Found* one = first_.get(); one != nullptr; one = one->next.get())
+      if (one->key == key) return &one->value;
     return nullptr;
   }
   const policy::Value* keep(FactKey key, policy::Value value) {
-    if (!first_ || first_->count == kInBlock) {
-      auto block = make_recycled<Block>();
-      block->next = std::move(first_);
-      first_ = std::move(block);
-    }
-    Block& block = *first_;
-    block.keys[block.count] = key;
-    block.values[block.count] = std::move(value);
-    return &block.values[block.count++];
+    auto found = make_recycled<Found>();
+    found->key = key;
+    found->value = std::move(value);
+    found->next = std::move(first_);
+    first_ = std::move(found);
+    return &first_->value;
   }
   bool is_empty() const { return !first_; }
-  // One block after another: a chain of any length needs no stack.
+  // One after another: a chain of any length needs no stack.
   void clear() {
     while (first_) first_ = std::move(first_->next);
   }
@@ -54,20 +46,17 @@ class FactMemo {
  private:
   // Policies look at some dozens of facts in a scope: a scan of the keys is faster than a map, and
   // an idle session holds nothing it has not asked for.
-  static constexpr std::size_t kInBlock = 1;
-  struct Block {
-    std::array<FactKey, kInBlock> keys{};
-    std::array<policy::Value, kInBlock> values;
-    Recycled<Block> next;
-    std::size_t count = 0;
+  struct Found {
+    FactKey key = 0;
+    policy::Value value;
+    Recycled<Found> next;
 
     void recycle() {
-      for (std::size_t i = 0; i < count; ++i) values[i] = policy::Value();
-      count = 0;
+      value = policy::Value();
       next.reset();
     }
   };
-  Recycled<Block> first_;
+  Recycled<Found> first_;
 };
 
 }  // namespace sluice::engine

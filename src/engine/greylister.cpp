@@ -1,7 +1,5 @@
 #include "engine/greylister.h"
 
-#include <algorithm>
-
 #include "engine/state_key.h"
 
 namespace sluice::engine {
@@ -33,7 +31,7 @@ bool add_part(GreylistDemand& demand, const Program& program, ExprId expr, FactT
   return true;
 }
 
-// At the end of the message the recipient of a key is all of them: sorted, each once.
+// At the end of the message the recipient of a key is all of them.
 bool add_all_recipients(FactTable& facts, std::vector<std::string>& parts) {
   std::vector<std::string> all;
   for (std::uint32_t i = 0; i < facts.recipient_count(); ++i) {
@@ -41,11 +39,7 @@ bool add_all_recipients(FactTable& facts, std::vector<std::string>& parts) {
     if (address == nullptr) return false;
     all.push_back(key_part(*address, policy::Kind::Address));
   }
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  std::string joined;
-  for (const std::string& one : all) joined += (joined.empty() ? "" : ",") + one;
-  parts.push_back(std::move(joined));
+  parts.push_back(recipients_part(std::move(all)));
   return true;
 }
 

@@ -46,6 +46,14 @@ std::string key_part(const policy::Value& value, policy::Kind kind) {
   return text;
 }
 
+std::string recipients_part(std::vector<std::string> recipients) {
+  std::sort(recipients.begin(), recipients.end());
+  recipients.erase(std::unique(recipients.begin(), recipients.end()), recipients.end());
+  std::string joined;
+  for (const std::string& one : recipients) joined += (joined.empty() ? "" : ",") + one;
+  return joined;
+}
+
 void put_state_key(std::string& key, std::string_view rule_key,
                    std::span<const std::string> parts) {
   std::size_t size = rule_key.size();

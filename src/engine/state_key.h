@@ -20,6 +20,8 @@ namespace sluice::engine {
 
 // Text of one value in a key; none (the null sender) is a value of its own.
 std::string key_part(const policy::Value& value, policy::Kind kind);
+// Of all recipients of a message, each given as its own part: sorted, each once, with commas.
+std::string recipients_part(std::vector<std::string> recipients);
 // The rule's key with its values. put_…: into a text that is used again.
 void put_state_key(std::string& key, std::string_view rule_key, std::span<const std::string> parts);
 std::string state_key(std::string_view rule_key, std::span<const std::string> parts);

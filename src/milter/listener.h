@@ -35,8 +35,9 @@ class Listener {
  public:
   // A unix socket is bound under a name of its own, with the mode that `umask` leaves (0660 by
   // default), and renamed over the path: the path is never without a socket, and a running
-  // predecessor keeps its clients. What is no socket there stays (Error{Config}). TCP sockets get TCP_NODELAY, which accepted ones inherit
-  // (without it small replies wait 40 ms for an acknowledgement).
+  // predecessor keeps its clients. What is no socket there stays (Error{Config}). TCP sockets get
+  // TCP_NODELAY, which accepted ones inherit (without it small replies wait 40 ms for an
+  // acknowledgement).
   static Result<Listener> open(const ListenSpec& spec);
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&&) = delete;
