@@ -236,8 +236,11 @@ TEST_CASE("hostile peer: a stream of broken sessions beside good ones", "[attack
   CHECK(during.wrong == 0);
   CHECK(during.answers > 200);
   // The attack takes one of few cores: what is asked here is that nobody waits for a broken
-  // session.
-  CHECK(during.quantile_us(0.99) < std::max(20 * before.quantile_us(0.99), 1'000'000.0));
+  // session. The long form, alone on a machine, asks for what is promised.
+  const auto times = static_cast<double>(number_from("SLUICE_ATTACK_TIMES", 0));
+  const double most = times > 0 ? times * before.quantile_us(0.99)
+                                : std::max(20 * before.quantile_us(0.99), 1'000'000.0);
+  CHECK(during.quantile_us(0.99) <= most);
   if (is_memory_judged()) CHECK(rss_after < rss + kGrowthKib);
   CHECK(filter->settle_descriptors(descriptors + 2, 60s) <= descriptors + 2);
   check_that_it_serves(*filter);
